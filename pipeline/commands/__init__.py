@@ -1,0 +1,1 @@
+"""The console script ``feature-store``: parse, call, print. One file a group of commands."""

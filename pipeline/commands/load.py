@@ -1,0 +1,103 @@
+"""The commands that fill the inputs: ``import`` and ``demo``."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.commands.console import add_command, emit, emit_json
+from pipeline.demo import LeagueSpec, generate_seasons
+from pipeline.importing import read_files
+from pipeline.options import add_warehouse_flags, whole_number
+from pipeline.report import count, describe_import, format_fields
+from pipeline.season import DateRange
+from pipeline.warehouse.duckdb import DuckDBWarehouse
+
+
+def add_commands(commands: Any) -> None:
+    parser = add_command(
+        commands,
+        "import",
+        run_import,
+        "Load Parquet or CSV box scores into nba_analytics.player_game_summary.",
+        "feature-store import season_2018.parquet season_2019.csv",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a .parquet or .csv file")
+    parser.add_argument(
+        "--replace-dates",
+        action="store_true",
+        help="first remove the stored rows of every date in the files",
+    )
+    add_warehouse_flags(parser)
+
+    spec = LeagueSpec()
+    parser = add_command(
+        commands,
+        "demo",
+        run_demo,
+        "Generate a league that looks like the NBA into a warehouse of its own.",
+        "feature-store demo --warehouse demo.duckdb --seasons 3",
+    )
+    parser.add_argument(
+        "--seed", type=whole_number(0, 10**9 - 1), default=spec.seed, help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--first-season",
+        type=whole_number(1950, 2100),
+        default=spec.first_season,
+        metavar="YEAR",
+        help="the year in which the first season starts (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seasons", type=whole_number(1, 300), default=spec.seasons, help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--teams",
+        type=whole_number(4, 30),
+        default=spec.teams,
+        help="an even number (default: %(default)s)",
+    )
+    add_warehouse_flags(parser)
+
+
+def run_import(arguments: argparse.Namespace) -> int:
+    rows, report = read_files(arguments.files)
+    warehouse = DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
+    outcome = warehouse.load(rows, datetime.now(UTC), replace_dates=arguments.replace_dates)
+    if arguments.json:
+        emit_json({**vars(report), **vars(outcome), "exit_code": 0})
+    else:
+        emit(describe_import(report, outcome))
+    return 0
+
+
+def run_demo(arguments: argparse.Namespace) -> int:
+    spec = LeagueSpec(
+        seed=arguments.seed,
+        first_season=arguments.first_season,
+        seasons=arguments.seasons,
+        teams=arguments.teams,
+    )
+    warehouse = DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
+    rows, dates = warehouse.load_generated(generate_seasons(spec), datetime.now(UTC))
+    command = (
+        f"feature-store backfill --warehouse {arguments.warehouse} "
+        f"--start-date {dates.start} --end-date {dates.last}"
+    )
+    if arguments.json:
+        emit_json({"rows": rows, "start_date": dates.start, "end_date": dates.last, "next": [command]})
+    else:
+        emit(_describe_demo(spec, rows, dates))
+        emit(f"\nNext\n  {command}")
+    return 0
+
+
+def _describe_demo(spec: LeagueSpec, rows: int, dates: DateRange) -> str:
+    return format_fields(
+        f"Generated a league from seed {spec.seed}",
+        [
+            ("seasons", f"{spec.seasons}, {spec.teams} teams, {dates}"),
+            ("player rows", count(rows)),
+        ],
+    )

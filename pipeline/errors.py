@@ -1,0 +1,88 @@
+"""The exception tree and the exit codes: every way to fail has one meaning.
+
+::
+
+    FeatureStoreError            1  internal error
+      UsageError                 2  a flag is unknown, missing or contradictory
+      BadInput                   3  a file cannot be read, or holds what it must not
+      WrongShape                 4  a table or column is missing or of another type
+      AuditFailed                5  what was staged breaks an identity; nothing was published
+        DeletionRefused          5  more rows would vanish than a run may delete unasked
+      Conflict                   6  inputs changed, or an overlapping run committed meanwhile
+        WarehouseLocked          6  another process holds the warehouse
+      TooManyFailures            9  more players failed than --max-error-rate permits
+
+0 is committed and reconciled; 130 and 143 are Ctrl-C and SIGTERM. A message says what was
+expected, what was found, where, and what to do next; it never holds a whole row.
+"""
+
+from __future__ import annotations
+
+
+class FeatureStoreError(Exception):
+    """The root; also an internal error."""
+
+    exit_code = 1
+
+
+class UsageError(FeatureStoreError):
+    exit_code = 2
+
+
+class BadInput(FeatureStoreError):
+    exit_code = 3
+
+
+class WrongShape(FeatureStoreError):
+    exit_code = 4
+
+
+class AuditFailed(FeatureStoreError):
+    exit_code = 5
+
+
+class DeletionRefused(AuditFailed):
+    pass
+
+
+class Conflict(FeatureStoreError):
+    exit_code = 6
+
+
+class WarehouseLocked(Conflict):
+    pass
+
+
+class TooManyFailures(FeatureStoreError):
+    exit_code = 9
+
+
+INTERRUPTED, TERMINATED = 130, 143
+
+_BY_NAME: dict[str, type[FeatureStoreError]] = {
+    error.__name__: error
+    for error in (
+        FeatureStoreError,
+        UsageError,
+        BadInput,
+        WrongShape,
+        AuditFailed,
+        DeletionRefused,
+        Conflict,
+        WarehouseLocked,
+        TooManyFailures,
+    )
+}
+
+
+def describe_error(error: BaseException) -> str:
+    """``Name: message``, the form in which a failed run stores its error."""
+    return f"{type(error).__name__}: {error}"
+
+
+def restore_error(text: str) -> FeatureStoreError:
+    """The error that :func:`describe_error` described; an unknown name is an internal error."""
+    name, _, message = text.partition(": ")
+    if name in _BY_NAME:
+        return _BY_NAME[name](message)
+    return FeatureStoreError(text)

@@ -1,0 +1,44 @@
+"""The whole job on one screen: wiring only."""
+
+from __future__ import annotations
+
+import apache_beam as beam
+
+import transforms.arrow  # noqa: F401  registers the coder of record batches
+from pipeline.commit import CommitRun, RunSpec
+from pipeline.plan import Plan
+from pipeline.warehouse.base import Warehouse
+from transforms.compute import ComputeFeatures
+from transforms.history import BuildTeamContext, ReadHistory
+from transforms.staging import FEATURES, GAPS, TARGETS, StageBatches
+
+
+def build_graph(pipeline: beam.Pipeline, plan: Plan, warehouse: Warehouse, run: RunSpec) -> None:
+    """Chunks of dates -> player rows by bucket -> features and gaps -> staged -> committed."""
+    reader = warehouse.open_reader(plan.columns)
+    stager = warehouse.open_staging(run.run_id)
+
+    read = (
+        pipeline
+        | "Chunks" >> beam.Create(plan.chunks)
+        | "ReadHistory" >> ReadHistory(reader, plan.targets, plan.buckets)
+    )
+    teams = read.teams | "TeamContext" >> BuildTeamContext()
+    computed = (
+        read.rows
+        | "ShardByPlayer" >> beam.GroupByKey()
+        | "ComputeFeatures" >> ComputeFeatures(plan.targets, teams.context)
+    )
+    staged = [
+        computed.features | "StageFeatures" >> StageBatches(FEATURES, stager),
+        computed.gaps | "StageGaps" >> StageBatches(GAPS, stager),
+        read.targets | "StageTargets" >> StageBatches(TARGETS, stager),
+    ]
+    files = [part.files for part in staged] | "StagedFiles" >> beam.Flatten()
+    timings = (
+        read.timings,
+        teams.timings,
+        computed.timings,
+        *(part.timings for part in staged),
+    ) | "Timings" >> beam.Flatten()
+    files | "Commit" >> CommitRun(warehouse, run, timings)

@@ -1,0 +1,204 @@
+"""Flags -> one frozen, validated configuration. What is unknown, abbreviated or twice is refused.
+
+The job's own flags are declared once, in :func:`add_job_flags`, for the command line and for Beam
+launchers alike; every other flag must be one of Beam's. Beam itself drops unknown flags with a
+warning that prints their values; here they end the program before any work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any, NoReturn
+
+from pipeline.errors import UsageError
+from pipeline.season import DateRange, parse_date
+from transforms.compute import TargetSpec
+from transforms.gaps import Admission
+
+DEFAULT_WAREHOUSE = "./warehouse.duckdb"
+MOST_GAMES, MOST_BOOTSTRAP_DAYS, MOST_WORKERS = 10, 365, 64
+_FLAG = re.compile(r"--([A-Za-z][A-Za-z0-9_-]*)(=.*)?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class BackfillConfig:
+    """A validated run: dates inclusive, as they were given."""
+
+    warehouse: str
+    start_date: date
+    end_date: date
+    bootstrap_days: int = 14
+    min_games: int = 5
+    allow_deletes: bool = False
+    max_error_rate: float = 0.001
+    parallel: int = 1
+    skip_preflight: bool = False
+    lock_timeout: float = 60.0
+    beam_args: tuple[str, ...] = ()
+
+    @property
+    def dates(self) -> DateRange:
+        return DateRange.inclusive(self.start_date, self.end_date)
+
+    @property
+    def targets(self) -> TargetSpec:
+        dates = self.dates
+        return TargetSpec(dates.start, dates.end, Admission(self.bootstrap_days, self.min_games))
+
+    def describe(self) -> dict[str, Any]:
+        """The options as they are stored with the run; Beam's by name only, without values."""
+        options = asdict(self)
+        options["beam_args"] = [arg.partition("=")[0] for arg in self.beam_args if arg[:2] == "--"]
+        return {name: str(v) if isinstance(v, date) else v for name, v in options.items()}
+
+
+class FlagParser(argparse.ArgumentParser):
+    """argparse without abbreviations, which raises instead of leaving the program."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}\nSee `{self.prog} --help`.")
+
+
+def whole_number(low: int, high: int) -> Any:
+    """An argparse type: a whole number from ``low`` to ``high``."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise UsageError(f"expected a whole number from {low} to {high}, found {text[:40]!r}")
+        return int(text)
+
+    return parse
+
+
+def share(text: str) -> float:
+    """An argparse type: a number from 0 to 1."""
+    return _number(text, 1.0)
+
+
+def seconds(text: str) -> float:
+    """An argparse type: seconds, at most a day."""
+    return _number(text, 86_400.0)
+
+
+def _number(text: str, high: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= high:
+        raise UsageError(f"expected a number from 0 to {high:g}, found {text[:40]!r}")
+    return value
+
+
+def truth(text: str) -> bool:
+    """An argparse type: ``true`` or ``false``, as a template passes them."""
+    if text.lower() not in ("true", "false"):
+        raise UsageError(f"expected true or false, found {text[:40]!r}")
+    return text.lower() == "true"
+
+
+def add_warehouse_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--warehouse",
+        default=DEFAULT_WAREHOUSE,
+        metavar="PATH.duckdb",
+        help="the embedded warehouse (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--lock-timeout",
+        type=seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long to wait for another process that holds the warehouse (default: 60)",
+    )
+
+
+def add_job_flags(parser: argparse.ArgumentParser) -> None:
+    """Every flag of the job itself."""
+    add_warehouse_flags(parser)
+    day = {"type": parse_date, "required": True, "metavar": "YYYY-MM-DD"}
+    parser.add_argument("--start-date", help="first target date", **day)  # type: ignore[arg-type]
+    parser.add_argument("--end-date", help="last target date", **day)  # type: ignore[arg-type]
+    parser.add_argument(
+        "--bootstrap-days",
+        type=whole_number(0, MOST_BOOTSTRAP_DAYS),
+        default=14,
+        metavar="N",
+        help="days at a season's start in which players with few games are skipped "
+        "(default: 14; 0 turns the rule off)",
+    )
+    parser.add_argument(
+        "--min-games",
+        type=whole_number(0, MOST_GAMES),
+        default=5,
+        metavar="N",
+        help="last-10 games that admit a player in those days (default: 5)",
+    )
+    flag: dict[str, Any] = {"nargs": "?", "const": True, "default": False, "type": truth}
+    flag["metavar"] = "true|false"
+    parser.add_argument("--allow-deletes", help="let the run empty dates it owns", **flag)
+    parser.add_argument("--skip-preflight", help="leave out the dependency check", **flag)
+    parser.add_argument(
+        "--max-error-rate",
+        type=share,
+        default=0.001,
+        metavar="SHARE",
+        help="share of players whose computation may fail (default: 0.001)",
+    )
+    parser.add_argument(
+        "--parallel",
+        type=whole_number(1, MOST_WORKERS),
+        default=1,
+        metavar="N",
+        help="workers of the local runner (default: 1)",
+    )
+
+
+def read_config(arguments: argparse.Namespace, beam_args: Sequence[str]) -> BackfillConfig:
+    """The validated configuration of parsed flags."""
+    fields = BackfillConfig.__dataclass_fields__
+    given = {name: value for name, value in vars(arguments).items() if name in fields}
+    config = BackfillConfig(**given, beam_args=tuple(check_beam_args(beam_args)))
+    config.dates  # noqa: B018  refuses a start after the end
+    return config
+
+
+def normalize_flags(argv: Sequence[str], separator: str) -> list[str]:
+    """The arguments with flag names spelt with ``separator``; refuses a flag given twice."""
+    out: list[str] = []
+    seen: set[str] = set()
+    for argument in argv:
+        match = _FLAG.fullmatch(argument)
+        if match is None:
+            out.append(argument)
+            continue
+        name = match[1].replace("-", separator).replace("_", separator)
+        if name in seen:
+            raise UsageError(f"--{match[1]} is given twice: keep one")
+        seen.add(name)
+        out.append(f"--{name}{match[2] or ''}")
+    return out
+
+
+def check_beam_args(beam_args: Sequence[str]) -> list[str]:
+    """Beam's own flags, spelt as Beam spells them; refuses what Beam does not know."""
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    spelt = normalize_flags(beam_args, "_")
+    parser = FlagParser(prog="feature-store backfill", add_help=False)
+    for options in PipelineOptions.__subclasses__():
+        options._add_argparse_args(parser)
+    _, unknown = parser.parse_known_args(spelt)
+    if unknown:
+        name = unknown[0].partition("=")[0]
+        raise UsageError(f"unknown argument {name[:60]!r}: it is neither a flag of the job nor one of Beam's")
+    return spelt

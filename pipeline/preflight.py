@@ -1,0 +1,167 @@
+"""The dependency check: are the tables there, do they fit, do they cover the window.
+
+Looks only at columns and at counts by date, so it takes seconds on any history. What it finds
+wrong is raised with every problem at once; what is worth knowing becomes notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from pipeline.errors import WrongShape
+from pipeline.plan import Plan, make_plan
+from pipeline.season import DateRange
+from pipeline.warehouse.base import Loss, Warehouse
+from transforms.cleaning import clean_rows
+from transforms.compute import TargetSpec
+from transforms.schema import OUTPUTS, PLAYER_GAME_SUMMARY, STAGED_TARGETS, Table
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """The plan, and what a person should know before it runs."""
+
+    plan: Plan
+    notes: tuple[str, ...]
+
+
+def is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_decimal(kind) or is_whole_number(kind))
+
+
+def is_whole_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) and kind != pa.uint64())
+
+
+ACCEPTED: dict[pa.DataType, tuple[str, Callable[[pa.DataType], bool]]] = {
+    pa.string(): ("text", is_text),
+    pa.int64(): ("a whole number of at most 64 bits", is_whole_number),
+    pa.float64(): ("a number", is_number),
+    pa.bool_(): ("a truth value", pa.types.is_boolean),
+    pa.date32(): ("a date", pa.types.is_date32),
+    pa.timestamp("us", tz="UTC"): ("a timestamp", pa.types.is_timestamp),
+}
+"""The types that an input column may have, by the type that it is read as."""
+
+
+def find_shape_problems(table: Table, found: pa.Schema | None) -> list[str]:
+    """What is wrong with an input table, one sentence a problem."""
+    if found is None:
+        return [f"table {table.path} is missing"]
+    problems = []
+    for field in table.schema:
+        index = found.get_field_index(field.name)
+        if index < 0:
+            if field.name in table.required:
+                problems.append(f"{table.path} lacks the column {field.name}")
+            continue
+        expected, accepts = ACCEPTED[field.type]
+        if not accepts(found.field(index).type):
+            problems.append(f"{table.path}.{field.name} must be {expected}, found {found.field(index).type}")
+    return problems
+
+
+def find_output_problems(table: Table, found: pa.Schema | None) -> list[str]:
+    """What is wrong with an output table that exists: it must have exactly our columns."""
+    if found is None:
+        return []
+    expected, actual = set(table.schema.names), set(found.names)
+    problems = [f"{table.path} lacks the column {name}" for name in sorted(expected - actual)]
+    problems += [f"{table.path} has the foreign column {n}" for n in sorted(actual - expected)]
+    for field in table.schema:
+        wanted = field.type
+        if pa.types.is_dictionary(wanted):
+            wanted = wanted.value_type
+        if field.name not in actual or pa.types.is_struct(wanted):
+            continue
+        kind = found.field(field.name).type
+        same = kind == wanted or (pa.types.is_timestamp(kind) and pa.types.is_timestamp(wanted))
+        if not same:
+            problems.append(f"{table.path}.{field.name} must be {wanted}, found {kind}")
+    return problems
+
+
+def check_dependencies(warehouse: Warehouse, spec: TargetSpec, *, skip_checks: bool = False) -> Preflight:
+    """The plan of a run, after checking what it depends on.
+
+    Raises ``WrongShape`` naming every missing table, column and unfit type. ``skip_checks``
+    leaves out the type checks and the coverage notes; the columns must be looked up anyway.
+    """
+    found = warehouse.describe(PLAYER_GAME_SUMMARY)
+    problems = find_shape_problems(PLAYER_GAME_SUMMARY, found)
+    if not skip_checks:
+        for table in OUTPUTS:
+            problems += find_output_problems(table, warehouse.describe(table))
+    if found is None or (problems and not skip_checks):
+        raise WrongShape(
+            "the dependency check failed:\n"
+            + "\n".join(f"  {problem}" for problem in problems)
+            + "\nLoad box scores with `feature-store import FILE...`, or mend the table."
+        )
+    columns = [name for name in PLAYER_GAME_SUMMARY.schema.names if name in found.names]
+    dates = DateRange(spec.start, spec.end)
+    counts = warehouse.count_by_date(PLAYER_GAME_SUMMARY, dates.with_history())
+    plan = make_plan(spec, columns, counts, measure_row(warehouse, columns, counts))
+    notes = () if skip_checks else tuple(describe_coverage(warehouse, plan, columns))
+    return Preflight(plan, notes)
+
+
+def measure_row(warehouse: Warehouse, columns: list[str], counts: list[tuple[date, int]]) -> float:
+    """Bytes a row takes when it is read, measured on the window's last date."""
+    if not counts:
+        return 0.0
+    sample = DateRange.inclusive(counts[-1][0], counts[-1][0])
+    table = warehouse.open_reader(columns).read_history(sample.start, sample.end)
+    return float(table.nbytes / max(1, table.num_rows))
+
+
+def describe_coverage(warehouse: Warehouse, plan: Plan, columns: list[str]) -> list[str]:
+    """What the window lacks, one sentence each."""
+    notes = []
+    bounds = warehouse.find_date_bounds(PLAYER_GAME_SUMMARY)
+    if bounds is None:
+        return [f"{PLAYER_GAME_SUMMARY.path} is empty"]
+    if plan.target_rows == 0:
+        notes.append(f"no player rows from {plan.dates}; the table covers {bounds[0]} to {bounds[1]}")
+    elif bounds[0] > plan.window.start:
+        notes.append(
+            f"history begins on {bounds[0]}, the window on {plan.window.start}: early targets see fewer games"
+        )
+    absent = [n for n in PLAYER_GAME_SUMMARY.schema.names if n not in columns]
+    if absent:
+        notes.append(f"{PLAYER_GAME_SUMMARY.path} has no {', '.join(absent)}: what is built on them is NULL")
+    return notes
+
+
+def plan_deletions(warehouse: Warehouse, plan: Plan) -> list[Loss]:
+    """The dates that would lose rows because their player rows are gone.
+
+    A key that will be skipped instead loses its row too; only the run itself can tell those.
+    """
+    needed = [n for n in (*STAGED_TARGETS.names, "game_id", "season_type") if n in plan.columns]
+    reader = warehouse.open_reader(needed)
+    losses: list[Loss] = []
+    for low, high in plan.chunks:
+        start, end = max(date.fromisoformat(low), plan.dates.start), date.fromisoformat(high)
+        if start >= end:
+            continue
+        stored = reader.read_stored_keys(start, end)
+        rows = clean_rows(reader.read_history(start, end)).table
+        targets = rows.select(STAGED_TARGETS.names).cast(STAGED_TARGETS)
+        lost = stored.join(targets, keys=STAGED_TARGETS.names, join_type="left anti")
+        kept, found, gone = (_count_dates(table) for table in (stored, targets, lost))
+        losses += [(day, kept[day], found.get(day, 0), gone[day]) for day in sorted(gone)]
+    return losses
+
+
+def _count_dates(rows: pa.Table) -> dict[date, int]:
+    counts = rows.column("game_date").value_counts().to_pylist()
+    return {entry["values"]: entry["counts"] for entry in counts}

@@ -1,0 +1,225 @@
+"""What happened, for a person and as JSON. Texts only: nothing is computed or looked up here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from pipeline.importing import SHOWN, ImportReport
+from pipeline.plan import Plan
+from pipeline.preflight import Preflight
+from pipeline.season import DateRange
+from pipeline.warehouse.base import Loss, RunRow
+from pipeline.warehouse.duckdb_load import LoadOutcome
+from transforms.gaps import BOOTSTRAP, REASONS
+
+_CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if code != 10}
+
+
+def escape_controls(text: str) -> str:
+    """The text with control characters spelt out, so that no data can steer a terminal."""
+    return text.translate(_CONTROL)
+
+
+def to_json(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    def plain(found: object) -> str:
+        return found.isoformat() if isinstance(found, date | datetime) else str(found)
+
+    return json.dumps(value, default=plain, allow_nan=False, indent=2)
+
+
+def format_fields(title: str, fields: Iterable[tuple[str, str]]) -> str:
+    """A title line and aligned ``name  value`` lines below it."""
+    rows = [(name, value) for name, value in fields]
+    width = max((len(name) for name, _ in rows), default=0)
+    lines = [f"  {name:<{width}}  {value}" for name, value in rows]
+    return "\n".join([title, *lines])
+
+
+def count(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
+
+
+def describe_plan(preflight: Preflight) -> str:
+    plan = preflight.plan
+    return format_fields(
+        "Plan",
+        [
+            ("targets", f"{count(plan.target_rows)} player rows on {plan.game_dates} dates"),
+            ("target dates", str(plan.dates)),
+            ("read window", f"{plan.window}, both bounds in every read"),
+            ("to read", f"{count(plan.rows)} rows, about {plan.bytes / 1e6:,.1f} MB"),
+            ("cut into", f"{len(plan.chunks)} chunk(s) of dates, {plan.buckets} bucket(s) of players"),
+            *(("note", escape_controls(note)) for note in preflight.notes),
+        ],
+    )
+
+
+def plan_as_json(plan: Plan, deletions: Sequence[Loss]) -> dict[str, Any]:
+    return {
+        "dry_run": True,
+        "start_date": plan.dates.start,
+        "end_date": plan.dates.last,
+        "dates": plan.game_dates,
+        "targets": plan.target_rows,
+        "window_start": plan.window.start,
+        "window_end": plan.window.last,
+        "chunks": [list(chunk) for chunk in plan.chunks],
+        "buckets": plan.buckets,
+        "rows": plan.rows,
+        "bytes": plan.bytes,
+        "deletions": [
+            {"date": day, "stored": stored, "found": found, "deleted": gone}
+            for day, stored, found, gone in deletions
+        ],
+        "exit_code": 0,
+    }
+
+
+def describe_deletions(deletions: Sequence[Loss]) -> str:
+    gone = sum(loss[3] for loss in deletions)
+    if not gone:
+        return "  would delete  no stored row loses its player row"
+    lines = [f"  would delete  {count(gone)} stored rows whose player rows are gone"]
+    lines += [
+        f"    {day}  stored {stored}, found {found}, delete {lost}"
+        for day, stored, found, lost in deletions[:SHOWN]
+    ]
+    return "\n".join(lines)
+
+
+def gaps_by_reason(row: RunRow) -> dict[str, int]:
+    """Open gaps of the run's keys by reason, most first."""
+    compute = row["timing_breakdown"]["detail"].get("compute", {})
+    found = {reason: compute.get(f"gaps_{reason}", 0) for reason in REASONS}
+    return {r: n for r, n in sorted(found.items(), key=lambda item: -item[1]) if n}
+
+
+def summarize_run(row: RunRow, plan: Plan, warehouse: str) -> dict[str, Any]:
+    """The machine-readable summary of a committed run."""
+    clean = row["timing_breakdown"]["detail"].get("clean", {})
+    return {
+        **row,
+        "gaps_by_reason": gaps_by_reason(row),
+        "dates": plan.game_dates,
+        "rejected": clean.get("targets_rejected", 0),
+        "duplicates": clean.get("rows_duplicate", 0),
+        "exit_code": 0,
+        "next": suggest_next(row, warehouse),
+    }
+
+
+def suggest_next(row: RunRow, warehouse: str) -> list[str]:
+    """The commands that one would run now."""
+    where = f"--warehouse {warehouse}"
+    commands = []
+    if gaps_by_reason(row).get(BOOTSTRAP) and row["options"].get("bootstrap_days"):
+        commands.append(
+            f"feature-store backfill {where} --start-date {row['start_date']} "
+            f"--end-date {row['end_date']} --bootstrap-days 0"
+        )
+    if row["gaps_open"]:
+        commands.append(
+            f'feature-store sql {where} "SELECT skip_reason, COUNT(*) AS gaps FROM '
+            "nba_predictions.feature_store_gaps WHERE resolved_at IS NULL AND withdrawn_at IS NULL "
+            f"AND game_date BETWEEN '{row['start_date']}' AND '{row['end_date']}' "
+            'GROUP BY skip_reason ORDER BY gaps DESC"'
+        )
+    elif row["records_expected"]:
+        commands.append(f"feature-store runs {where}")
+    return commands
+
+
+def describe_run(row: RunRow, plan: Plan, warehouse: str) -> str:
+    """The summary of a committed run."""
+    expected = row["records_expected"]
+    kept = row["records_created"] + row["records_updated"] + row["records_unchanged"]
+    clean = row["timing_breakdown"]["detail"].get("clean", {})
+    reasons = ", ".join(f"{name} {count(n)}" for name, n in gaps_by_reason(row).items())
+    fields = [
+        ("dates", f"{plan.game_dates} with games, {DateRange.inclusive(row['start_date'], row['end_date'])}"),
+        ("targets", f"{count(expected)} = {count(kept)} rows + {count(row['gaps_open'])} gaps"),
+        (
+            "rows",
+            f"{count(row['records_created'])} created, {count(row['records_updated'])} updated, "
+            f"{count(row['records_unchanged'])} unchanged, {count(row['records_deleted'])} deleted",
+        ),
+        (
+            "gaps",
+            f"{count(row['gaps_opened'])} opened, {count(row['gaps_resolved'])} resolved, "
+            f"{count(row['gaps_open'])} open" + (f": {reasons}" if reasons else ""),
+        ),
+    ]
+    passed_over = {
+        "exhibition": clean.get("rows_dropped", 0),
+        "duplicate": clean.get("rows_duplicate", 0),
+        "invalid": clean.get("rows_invalid", 0),
+        "without a player": clean.get("rows_rejected", 0),
+        "not finite": clean.get("numbers_not_finite", 0),
+    }
+    if any(passed_over.values()):
+        fields.append(
+            ("passed over", ", ".join(f"{count(n)} {name}" for name, n in passed_over.items() if n))
+        )
+    fields.append(("time", describe_times(row)))
+    title = f"Run {row['run_id']} is committed and reconciled"
+    if not expected:
+        title += ": there were no games in these dates"
+    text = format_fields(title, fields)
+    commands = suggest_next(row, warehouse)
+    return "\n".join([text, *(["", "Next"] if commands else []), *(f"  {c}" for c in commands)])
+
+
+def describe_times(row: RunRow) -> str:
+    times = row["timing_breakdown"]
+    names = {
+        "check": "dependency_check_time",
+        "extract": "extract_time",
+        "calculate": "calculate_time",
+        "save": "save_time",
+    }
+    parts = ", ".join(f"{label} {times[name]:.2f}" for label, name in names.items())
+    return f"{times['total_runtime']:.2f} s (spans that overlap: {parts})"
+
+
+def describe_import(found: ImportReport, outcome: LoadOutcome) -> str:
+    """What an import read, passed over and stored, and why."""
+    rejected = sum(found.rejected.values())
+    fields = [
+        ("files", f"{found.files}, {count(found.rows_in)} rows"),
+        (
+            "stored",
+            f"{count(outcome.added)} added, {count(outcome.replaced)} replaced, "
+            f"{count(outcome.unchanged)} unchanged, {count(outcome.removed)} removed",
+        ),
+        ("kept back", f"{count(outcome.older)} older than the stored row"),
+        ("duplicates", f"{count(found.duplicates)} lost against another row of their key"),
+        ("rejected", count(rejected)),
+        *(("", f"{count(n)} x {escape_controls(reason)}") for reason, n in found.rejected.items()),
+    ]
+    if found.ignored_columns:
+        names = ", ".join(sorted(escape_controls(name) for name in found.ignored_columns))
+        fields.append(("ignored columns", names))
+    if found.absent_columns:
+        fields.append(("absent columns", ", ".join(sorted(found.absent_columns))))
+    if found.lookups_made:
+        fields.append(("lookups", f"{count(found.lookups_made)} made from the player's name"))
+    if found.home_derived:
+        fields.append(("is_home", f"{count(found.home_derived)} derived from the game id"))
+    title = f"Imported into nba_analytics.player_game_summary, input version {outcome.version}"
+    return "\n".join(
+        [
+            format_fields(title, fields),
+            *_list_names("One person with several lookups", found.several_lookups),
+            *_list_names("One lookup with several people", found.several_people),
+        ]
+    )
+
+
+def _list_names(title: str, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    more = [f"  and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return [f"{title} ({len(names)}):", *(f"  {escape_controls(n)}" for n in names[:SHOWN]), *more]

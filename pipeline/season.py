@@ -1,0 +1,59 @@
+"""Date ranges: half-open inside the project, inclusive on the command line. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pipeline.errors import UsageError
+from transforms.windows import AS_OF_DAYS
+
+LONGEST_RANGE_DAYS = 366 * 300
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True)
+class DateRange:
+    """``start <= date < end``."""
+
+    start: date
+    end: date
+
+    @classmethod
+    def inclusive(cls, first: date, last: date) -> DateRange:
+        """The range that the flags ``--start-date`` and ``--end-date`` name."""
+        if first > last:
+            raise UsageError(f"--start-date {first} is after --end-date {last}: give the earlier date first")
+        if (last - first).days >= LONGEST_RANGE_DAYS:
+            raise UsageError(f"{first} to {last} is more than {LONGEST_RANGE_DAYS} days: check the years")
+        return cls(first, last + timedelta(days=1))
+
+    @property
+    def last(self) -> date:
+        return self.end - timedelta(days=1)
+
+    def with_history(self) -> DateRange:
+        """The dates that must be read so that every target sees its as-of window."""
+        earliest = date.min + timedelta(days=AS_OF_DAYS)
+        return DateRange(max(self.start, earliest) - timedelta(days=AS_OF_DAYS), self.end)
+
+    def __contains__(self, day: date) -> bool:
+        return self.start <= day < self.end
+
+    def __iter__(self) -> Iterator[date]:
+        return (self.start + timedelta(days=n) for n in range((self.end - self.start).days))
+
+    def __str__(self) -> str:
+        return f"{self.start} to {self.last}"
+
+
+def parse_date(text: str) -> date:
+    """``YYYY-MM-DD``, nothing else."""
+    try:
+        if _ISO_DATE.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise UsageError(f"expected a date as YYYY-MM-DD, found {text[:40]!r}")

@@ -1,0 +1,131 @@
+"""What a warehouse offers to the job, and what it promises. Nothing else knows which one it is.
+
+A warehouse is a small picklable value: it holds no connection, so that it can travel to workers,
+and every method opens what it needs and closes it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from pipeline.season import DateRange
+from transforms.history import HistoryReader
+from transforms.schema import Table
+from transforms.staging import StagedFile, Stager
+
+RunRow = dict[str, Any]
+"""One row of ``processor_run_history``; JSON columns as Python values."""
+
+
+Loss = tuple[date, int, int, int]
+"""(date, stored rows, targets found, rows to delete) of a date that loses rows."""
+
+
+@dataclass(frozen=True)
+class InputState:
+    """The state of the inputs that a plan was made from, compared again at the commit.
+
+    ``version`` rises with every import; ``overlapping_runs`` counts the successful runs that
+    published keys of the dates, so a second run over them is refused instead of interleaved.
+    """
+
+    version: int
+    overlapping_runs: int
+
+
+@dataclass(frozen=True)
+class CommitRequest:
+    """What shall become visible together: the staged files of one run.
+
+    ``targets`` are the dates whose keys the run owns, ``window`` the dates it read, ``rows_read``
+    the rows that it read there; ``run_at`` is the one instant that is written.
+    """
+
+    run_id: str
+    run_at: datetime
+    targets: DateRange
+    window: DateRange
+    inputs: InputState
+    rows_read: int
+    allow_deletes: bool
+    files: tuple[StagedFile, ...]
+
+    def paths(self, kind: str) -> list[str]:
+        return sorted(path for found, path, _ in self.files if found == kind)
+
+    def rows(self, kind: str) -> int:
+        return sum(rows for found, _, rows in self.files if found == kind)
+
+
+@dataclass(frozen=True)
+class CommitOutcome:
+    """What a commit changed. ``gaps_open`` counts the run's own keys that are open gaps."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    gaps_opened: int = 0
+    gaps_resolved: int = 0
+    gaps_withdrawn: int = 0
+    gaps_open: int = 0
+    steps: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of each step, by name."""
+
+
+class Warehouse(Protocol):
+    """The tables, read in bounded windows and changed in one transaction a run."""
+
+    def describe(self, table: Table) -> pa.Schema | None:
+        """The columns that the stored table has; None when it does not exist."""
+        ...
+
+    def count_by_date(self, table: Table, dates: DateRange) -> list[tuple[date, int]]:
+        """Rows a date, dates without rows left out; no rows when the table does not exist."""
+        ...
+
+    def find_date_bounds(self, table: Table) -> tuple[date, date] | None:
+        """First and last date of a table; None when it is empty or missing."""
+        ...
+
+    def read_input_state(self, dates: DateRange) -> InputState:
+        """What a commit over ``dates`` will be compared with."""
+        ...
+
+    def open_reader(self, columns: Sequence[str]) -> HistoryReader:
+        """A picklable reader of these columns of ``player_game_summary``."""
+        ...
+
+    def open_staging(self, run_id: str) -> Stager:
+        """A place for the files of one run, unseen by any reader."""
+        ...
+
+    def close_staging(self, run_id: str) -> None:
+        """Removes the files of the run, and of runs that died."""
+        ...
+
+    def commit(self, request: CommitRequest, build_row: Callable[[CommitOutcome], RunRow]) -> RunRow:
+        """Audits the staged files and publishes them with the run-history row, or raises.
+
+        One transaction: every reader sees all of it or nothing. Asking twice for the same run
+        does it once and answers with the stored row. ``build_row`` is called before the last
+        statement.
+        """
+        ...
+
+    def record_failure(self, row: RunRow) -> None:
+        """Writes the history row of a failed run, unless the run has a row already."""
+        ...
+
+    def read_run(self, run_id: str) -> RunRow | None:
+        """The history row of a run."""
+        ...
+
+    def list_runs(self, limit: int) -> list[RunRow]:
+        """The newest runs first."""
+        ...

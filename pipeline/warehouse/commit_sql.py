@@ -1,0 +1,245 @@
+"""The statements of a commit on the embedded warehouse: audit, rows, ledger, identities.
+
+The staged files are three views, ``staged_features``, ``staged_gaps`` and ``staged_targets``.
+Every statement on an output table is bounded by the run's own dates. Each rule that can refuse a
+commit is an :class:`AuditRule`: a query that must return no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pipeline.season import DateRange
+from pipeline.warehouse.base import CommitRequest
+from pipeline.warehouse.sql import (
+    bound_dates,
+    date_literal,
+    duckdb_type,
+    list_columns,
+    name_table,
+    quote,
+    text_literal,
+    time_literal,
+)
+from transforms.schema import (
+    FEATURE_STORE,
+    FEATURE_STORE_GAPS,
+    RUN_COLUMNS,
+    STAGED_FEATURES,
+    STAGED_GAPS,
+    STAGED_TARGETS,
+)
+from transforms.staging import FEATURES, GAPS, TARGETS
+from transforms.vector import FEATURES as VECTOR
+from transforms.vector import MISSING
+
+KEY = list_columns(FEATURE_STORE.key)
+STORE, LEDGER = name_table(FEATURE_STORE), name_table(FEATURE_STORE_GAPS)
+STAGED_SCHEMAS = {FEATURES: STAGED_FEATURES, GAPS: STAGED_GAPS, TARGETS: STAGED_TARGETS}
+OPEN = "resolved_at IS NULL AND withdrawn_at IS NULL"
+
+
+@dataclass(frozen=True)
+class AuditRule:
+    """``query`` lists up to five violations as (player, date, found); it must return none."""
+
+    name: str
+    query: str
+
+
+def create_staged_view(kind: str, paths: Sequence[str]) -> str:
+    """A view over the run's files of one kind; without files an empty one of the same columns."""
+    view = quote(f"staged_{kind}")
+    schema: pa.Schema = STAGED_SCHEMAS[kind]
+    if not paths:
+        empty = ", ".join(f"NULL::{duckdb_type(f.type)} AS {quote(f.name)}" for f in schema)
+        return f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {empty} WHERE FALSE"
+    files = ", ".join(text_literal(path) for path in paths)
+    return (
+        f"CREATE OR REPLACE TEMP VIEW {view} AS "
+        f"SELECT {list_columns(schema.names)} FROM read_parquet([{files}])"
+    )
+
+
+def list_audit_rules(dates: DateRange) -> list[AuditRule]:
+    """The rules for staged data, checked before any table is touched."""
+    keyed = " UNION ALL ".join(
+        f"SELECT {KEY}, {int(kind == TARGETS)} AS t, {int(kind == FEATURES)} AS f, "
+        f"{int(kind == GAPS)} AS g FROM staged_{kind}"
+        for kind in STAGED_SCHEMAS
+    )
+    outside = f"NOT (game_date >= {date_literal(dates.start)} AND game_date < {date_literal(dates.end)})"
+    broken = " OR ".join(_break_value(f.value_column, f.source_column, f.low, f.high) for f in VECTOR)
+    return [
+        AuditRule(
+            "every target is exactly one feature row or one gap",
+            f"SELECT {KEY}, 'targets ' || SUM(t) || ', rows ' || SUM(f) || ', gaps ' || SUM(g) "
+            f"FROM ({keyed}) GROUP BY {KEY} HAVING SUM(t) <> 1 OR SUM(f) + SUM(g) <> 1 LIMIT 5",
+        ),
+        AuditRule(
+            "every target lies in the requested dates",
+            f"SELECT {KEY}, 'outside' FROM staged_targets WHERE {outside} LIMIT 5",
+        ),
+        AuditRule(
+            "every value is finite, in its range, and NULL exactly when its source is missing",
+            f"SELECT {KEY}, data_hash FROM staged_features WHERE {broken} LIMIT 5",
+        ),
+    ]
+
+
+def _break_value(value: str, source: str, low: float | None, high: float | None) -> str:
+    column = quote(value)
+    tests = [
+        f"({column} IS NULL) <> ({quote(source)} = {text_literal(MISSING)})",
+        f"NOT isfinite({column})",
+    ]
+    tests += [f"{column} < {low!r}"] if low is not None else []
+    tests += [f"{column} > {high!r}"] if high is not None else []
+    return "(" + " OR ".join(f"COALESCE({test}, FALSE)" for test in tests) + ")"
+
+
+def list_deletions(dates: DateRange) -> str:
+    """(date, stored rows, targets found, rows to delete) of dates that lose rows."""
+    return (
+        f"SELECT game_date, COUNT(*), (SELECT COUNT(*) FROM staged_targets t "
+        f"WHERE t.game_date = s.game_date), COUNT(*) FILTER (WHERE NOT kept) FROM ("
+        f"SELECT game_date, {KEY_IN_FEATURES} AS kept FROM {STORE} s "
+        f"WHERE {bound_dates(FEATURE_STORE, dates, 's')}) s "
+        "GROUP BY game_date HAVING COUNT(*) FILTER (WHERE NOT kept) > 0 ORDER BY game_date"
+    )
+
+
+def _exists(view: str, alias: str) -> str:
+    return (
+        f"EXISTS (SELECT 1 FROM {view} k WHERE k.player_lookup = {alias}.player_lookup "
+        f"AND k.game_date = {alias}.game_date)"
+    )
+
+
+KEY_IN_FEATURES = _exists("staged_features", "s")
+
+
+def count_stored(dates: DateRange) -> str:
+    return f"SELECT COUNT(*) FROM {STORE} WHERE {bound_dates(FEATURE_STORE, dates)}"
+
+
+def classify_rows(dates: DateRange) -> str:
+    """A temporary table of the stored keys of the range: kept as it is, changed, or vanished."""
+    compared = [name for name in STAGED_FEATURES.names if name not in FEATURE_STORE.key]
+    differs = " OR ".join(f"f.{quote(n)} IS DISTINCT FROM s.{quote(n)}" for n in compared)
+    return (
+        "CREATE OR REPLACE TEMP TABLE stored_keys AS "
+        "SELECT s.player_lookup, s.game_date, s.created_at, "
+        f"f.player_lookup IS NULL AS vanished, ({differs}) AS changed "
+        f"FROM {STORE} s LEFT JOIN staged_features f USING ({KEY}) "
+        f"WHERE {bound_dates(FEATURE_STORE, dates, 's')}"
+    )
+
+
+COUNT_CLASSES = (
+    "SELECT COUNT(*) FILTER (WHERE vanished), COUNT(*) FILTER (WHERE changed AND NOT vanished), "
+    "COUNT(*) FILTER (WHERE NOT changed AND NOT vanished) FROM stored_keys"
+)
+
+
+def delete_rows(dates: DateRange) -> str:
+    """Removes the vanished rows, and the changed ones before they are inserted anew."""
+    return (
+        f"DELETE FROM {STORE} s USING stored_keys k WHERE s.player_lookup = k.player_lookup "
+        f"AND s.game_date = k.game_date AND (k.vanished OR k.changed) "
+        f"AND {bound_dates(FEATURE_STORE, dates, 's')}"
+    )
+
+
+def insert_rows(request: CommitRequest, fresh: bool) -> str:
+    """Inserts new and changed rows; ``fresh``: no row of the range is stored yet."""
+    run_at = time_literal(request.run_at)
+    columns = list_columns([*STAGED_FEATURES.names, *RUN_COLUMNS])
+    staged = list_columns(STAGED_FEATURES.names, "f")
+    run = text_literal(request.run_id)
+    if fresh:
+        return (
+            f"INSERT INTO {STORE} ({columns}) "
+            f"SELECT {staged}, {run}, {run_at}, {run_at} FROM staged_features f"
+        )
+    return (
+        f"INSERT INTO {STORE} ({columns}) "
+        f"SELECT {staged}, {run}, COALESCE(k.created_at, {run_at}), {run_at} "
+        f"FROM staged_features f LEFT JOIN stored_keys k USING ({KEY}) "
+        "WHERE k.player_lookup IS NULL OR k.changed"
+    )
+
+
+def resolve_gaps(request: CommitRequest) -> str:
+    """Closes the open gaps whose very key gets a row in this commit."""
+    return (
+        f"UPDATE {LEDGER} AS s SET resolved_at = {time_literal(request.run_at)}, "
+        f"resolved_run_id = {text_literal(request.run_id)} "
+        f"WHERE {OPEN} AND {bound_dates(FEATURE_STORE_GAPS, request.targets, 's')} "
+        f"AND {KEY_IN_FEATURES}"
+    )
+
+
+def withdraw_gaps(request: CommitRequest) -> str:
+    """Closes the open gaps whose key is no target any more, and says so."""
+    return (
+        f"UPDATE {LEDGER} AS s SET withdrawn_at = {time_literal(request.run_at)}, "
+        "skip_detail = 'no target any more: its player row was removed' "
+        f"WHERE {OPEN} AND {bound_dates(FEATURE_STORE_GAPS, request.targets, 's')} "
+        f"AND NOT {_exists('staged_targets', 's')}"
+    )
+
+
+def count_reopened(dates: DateRange) -> str:
+    return (
+        f"SELECT COUNT(*) FROM {LEDGER} s WHERE NOT ({OPEN}) "
+        f"AND {bound_dates(FEATURE_STORE_GAPS, dates, 's')} AND {_exists('staged_gaps', 's')}"
+    )
+
+
+def repeat_gaps(request: CommitRequest) -> str:
+    """Another attempt for the keys that the ledger knows: kept open, or reopened."""
+    run_at = time_literal(request.run_at)
+    facts = [name for name in STAGED_GAPS.names if name not in FEATURE_STORE_GAPS.key]
+    renewed = ", ".join(f"{quote(name)} = g.{quote(name)}" for name in facts)
+    return (
+        f"UPDATE {LEDGER} AS s SET {renewed}, attempt_count = s.attempt_count + 1, "
+        f"last_attempt_at = {run_at}, "
+        f"reopened_at = CASE WHEN s.resolved_at IS NULL AND s.withdrawn_at IS NULL "
+        f"THEN s.reopened_at ELSE {run_at} END, "
+        "resolved_at = NULL, resolved_run_id = NULL, withdrawn_at = NULL "
+        "FROM staged_gaps g WHERE g.player_lookup = s.player_lookup "
+        f"AND g.game_date = s.game_date AND {bound_dates(FEATURE_STORE_GAPS, request.targets, 's')}"
+    )
+
+
+def open_gaps(request: CommitRequest) -> str:
+    """New gaps, for keys that the ledger does not know."""
+    run_at = time_literal(request.run_at)
+    return (
+        f"INSERT INTO {LEDGER} ({list_columns(STAGED_GAPS.names)}, "
+        "detected_at, detected_run_id, attempt_count, last_attempt_at) "
+        f"SELECT {list_columns(STAGED_GAPS.names, 'g')}, {run_at}, "
+        f"{text_literal(request.run_id)}, 1, {run_at} FROM staged_gaps g "
+        f"ANTI JOIN (SELECT {KEY} FROM {LEDGER} "
+        f"WHERE {bound_dates(FEATURE_STORE_GAPS, request.targets)}) USING ({KEY})"
+    )
+
+
+def list_identities(dates: DateRange) -> list[AuditRule]:
+    """Identities 1 and 2, recounted from the tables just before the commit."""
+    stored = f"SELECT {KEY} FROM {STORE} WHERE {bound_dates(FEATURE_STORE, dates)}"
+    opened = f"SELECT {KEY} FROM {LEDGER} WHERE {OPEN} AND {bound_dates(FEATURE_STORE_GAPS, dates)}"
+    return [
+        AuditRule(
+            "each requested key that is a target is one stored row or one open gap, others neither",
+            f"SELECT {KEY}, 'targets ' || SUM(t) || ', rows ' || SUM(f) || ', open gaps ' || SUM(g) "
+            f"FROM (SELECT {KEY}, 1 AS t, 0 AS f, 0 AS g FROM staged_targets "
+            f"UNION ALL SELECT {KEY}, 0, 1, 0 FROM ({stored}) "
+            f"UNION ALL SELECT {KEY}, 0, 0, 1 FROM ({opened})) "
+            f"GROUP BY {KEY} HAVING SUM(t) <> 1 OR SUM(f) + SUM(g) <> 1 LIMIT 5",
+        )
+    ]

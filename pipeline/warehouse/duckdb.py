@@ -1,0 +1,134 @@
+"""The embedded warehouse: one DuckDB file, the datasets as schemas.
+
+It holds no connection: every method opens the file for as long as it needs it. Readers see the
+last committed run, never half of one. The write side of a run is in ``duckdb_commit``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.season import DateRange
+from pipeline.warehouse import duckdb_commit, duckdb_load, sql
+from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputState, RunRow
+from pipeline.warehouse.duckdb_connection import connect, describe_table, fetch_one
+from pipeline.warehouse.duckdb_load import LoadOutcome
+from pipeline.warehouse.duckdb_query import answer_query
+from pipeline.warehouse.staging import LocalStager, remove_staging
+from transforms.schema import (
+    FEATURE_STORE,
+    PLAYER_GAME_SUMMARY,
+    RUN_HISTORY,
+    STAGED_TARGETS,
+    Table,
+)
+
+
+@dataclass(frozen=True)
+class DuckDBReader:
+    """Reads bounded windows of one file; opened for each read, so that it can be pickled."""
+
+    path: str
+    lock_timeout: float
+    columns: tuple[str, ...]
+    has_features: bool
+
+    def read_history(self, start: date, end: date) -> pa.Table:
+        query = sql.select_window(PLAYER_GAME_SUMMARY, self.columns, DateRange(start, end))
+        return self._read(query)
+
+    def read_stored_keys(self, start: date, end: date) -> pa.Table:
+        if not self.has_features:
+            return STAGED_TARGETS.empty_table()
+        query = sql.select_window(FEATURE_STORE, FEATURE_STORE.key, DateRange(start, end))
+        return self._read(query)
+
+    def _read(self, query: str) -> pa.Table:
+        with connect(self.path, self.lock_timeout, read_only=True) as connection:
+            return connection.sql(query).to_arrow_table()
+
+
+@dataclass(frozen=True)
+class DuckDBWarehouse:
+    """``pipeline.warehouse.base.Warehouse`` on one DuckDB file."""
+
+    path: str
+    lock_timeout: float = 60.0
+
+    @contextmanager
+    def open(self, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        with connect(self.path, self.lock_timeout, read_only=read_only) as connection:
+            yield connection
+
+    def describe(self, table: Table) -> pa.Schema | None:
+        with self.open() as connection:
+            return describe_table(connection, table)
+
+    def count_by_date(self, table: Table, dates: DateRange) -> list[tuple[date, int]]:
+        with self.open() as connection:
+            if describe_table(connection, table) is None:
+                return []
+            return connection.execute(sql.count_by_date(table, dates)).fetchall()
+
+    def find_date_bounds(self, table: Table) -> tuple[date, date] | None:
+        with self.open() as connection:
+            if describe_table(connection, table) is None:
+                return None
+            first, last = fetch_one(connection, sql.find_date_bounds(table))
+            return None if first is None else (first, last)
+
+    def read_input_state(self, dates: DateRange) -> InputState:
+        with self.open() as connection:
+            return duckdb_commit.read_input_state(connection, dates)
+
+    def load(self, rows: pa.Table, loaded_at: datetime, *, replace_dates: bool) -> LoadOutcome:
+        """Stores an import; see ``duckdb_load.load_rows``."""
+        with self.open(read_only=False) as connection:
+            return duckdb_load.load_rows(connection, rows, loaded_at, replace_dates=replace_dates)
+
+    def load_generated(self, seasons: Iterable[pa.Table], loaded_at: datetime) -> tuple[int, DateRange]:
+        """Stores a generated league: how many rows, and the dates they cover."""
+        with self.open(read_only=False) as connection:
+            rows = duckdb_load.replace_generated(connection, seasons, loaded_at)
+            first, last = fetch_one(connection, sql.find_date_bounds(PLAYER_GAME_SUMMARY))
+        return rows, DateRange.inclusive(first, last)
+
+    def query(self, text: str) -> pa.Table:
+        """The answer to one SELECT, by a connection that can reach nothing but the file."""
+        return answer_query(self.path, self.lock_timeout, text)
+
+    def open_reader(self, columns: Sequence[str]) -> DuckDBReader:
+        has_features = self.describe(FEATURE_STORE) is not None
+        return DuckDBReader(self.path, self.lock_timeout, tuple(columns), has_features)
+
+    def open_staging(self, run_id: str) -> LocalStager:
+        return LocalStager.create(self.path, run_id)
+
+    def close_staging(self, run_id: str) -> None:
+        remove_staging(self.path, run_id)
+
+    def commit(self, request: CommitRequest, build_row: Callable[[CommitOutcome], RunRow]) -> RunRow:
+        with self.open(read_only=False) as connection:
+            return duckdb_commit.commit_run(connection, request, build_row)
+
+    def record_failure(self, row: RunRow) -> None:
+        with self.open(read_only=False) as connection:
+            duckdb_commit.record_failure(connection, row)
+
+    def read_run(self, run_id: str) -> RunRow | None:
+        with self.open() as connection:
+            if describe_table(connection, RUN_HISTORY) is None:
+                return None
+            return duckdb_commit.read_run(connection, run_id)
+
+    def list_runs(self, limit: int) -> list[RunRow]:
+        with self.open() as connection:
+            if describe_table(connection, RUN_HISTORY) is None:
+                return []
+            return duckdb_commit.list_runs(connection, limit)

@@ -1,0 +1,152 @@
+"""The only place that makes SQL: validated identifiers and typed values in, text out.
+
+Every read of a table that is partitioned by a date carries both bounds of that date: there is no
+function here that makes one without. The statements of the commit are in ``commit_sql``, which
+builds them from the pieces given here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+import pyarrow as pa
+
+from pipeline.errors import FeatureStoreError
+from pipeline.season import DateRange
+from transforms.gaps import MISSING_DEPENDENCY
+from transforms.schema import FEATURE_STORE, FEATURE_STORE_GAPS, Table
+from transforms.vector import FEATURES
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+PROCESSOR_NAME = "MLFeatureStoreProcessor"
+
+
+def quote(name: str) -> str:
+    """The identifier in double quotes; refuses what is not a plain ASCII identifier."""
+    if not _IDENTIFIER.fullmatch(name):
+        raise FeatureStoreError(f"expected a plain SQL identifier, found {name[:80]!r}")
+    return f'"{name}"'
+
+
+def name_table(table: Table) -> str:
+    return f"{quote(table.dataset)}.{quote(table.name)}"
+
+
+def list_columns(names: Iterable[str], prefix: str = "") -> str:
+    lead = f"{quote(prefix)}." if prefix else ""
+    return ", ".join(lead + quote(name) for name in names)
+
+
+def text_literal(text: str) -> str:
+    if "\x00" in text:
+        raise FeatureStoreError("a SQL text cannot hold a NUL character")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def date_literal(day: date) -> str:
+    return f"DATE '{day.isoformat()}'"
+
+
+def time_literal(instant: datetime) -> str:
+    return f"TIMESTAMPTZ '{instant.isoformat()}'"
+
+
+def bound_dates(table: Table, dates: DateRange, alias: str = "") -> str:
+    """Both bounds of the table's partition column."""
+    if table.partition is None:
+        raise FeatureStoreError(f"{table.path} is not partitioned by a date")
+    column = list_columns([table.partition], alias)
+    return f"{column} >= {date_literal(dates.start)} AND {column} < {date_literal(dates.end)}"
+
+
+def select_window(table: Table, columns: Sequence[str], dates: DateRange) -> str:
+    """The named columns of the rows in a date window."""
+    return f"SELECT {list_columns(columns)} FROM {name_table(table)} WHERE {bound_dates(table, dates)}"
+
+
+def count_by_date(table: Table, dates: DateRange) -> str:
+    """(date, rows) of the dates in a window that have rows, in order."""
+    day = quote(table.partition or "")
+    return (
+        f"SELECT {day}, COUNT(*) FROM {name_table(table)} "
+        f"WHERE {bound_dates(table, dates)} GROUP BY {day} ORDER BY {day}"
+    )
+
+
+def count_window(table: Table, dates: DateRange) -> str:
+    return f"SELECT COUNT(*) FROM {name_table(table)} WHERE {bound_dates(table, dates)}"
+
+
+def find_date_bounds(table: Table) -> str:
+    """First and last date, answered from the file's statistics: no row is read."""
+    day = quote(table.partition or "")
+    return f"SELECT MIN({day}), MAX({day}) FROM {name_table(table)}"
+
+
+def count_runs_over(dates: DateRange, history: Table) -> str:
+    """How many successful runs published keys of these dates."""
+    return (
+        f"SELECT COUNT(*) FROM {name_table(history)} WHERE status = 'success' "
+        f"AND start_date < {date_literal(dates.end)} AND end_date >= {date_literal(dates.start)}"
+    )
+
+
+def create_schema(table: Table) -> str:
+    return f"CREATE SCHEMA IF NOT EXISTS {quote(table.dataset)}"
+
+
+def create_table(table: Table) -> str:
+    """DDL for the embedded warehouse, from the one definition of the table."""
+    lines = []
+    for field in table.schema:
+        kind = "JSON" if field.name in table.json_columns else duckdb_type(field.type)
+        lines.append(f"{quote(field.name)} {kind}{'' if field.nullable else ' NOT NULL'}")
+    return f"CREATE TABLE IF NOT EXISTS {name_table(table)} ({', '.join(lines)})"
+
+
+def duckdb_type(kind: pa.DataType) -> str:
+    if pa.types.is_dictionary(kind):
+        return duckdb_type(kind.value_type)
+    if pa.types.is_struct(kind):
+        inner = ", ".join(f"{quote(f.name)} {duckdb_type(f.type)}" for f in kind)
+        return f"STRUCT({inner})"
+    if pa.types.is_list(kind):
+        return f"{duckdb_type(kind.value_type)}[]"
+    if pa.types.is_timestamp(kind):
+        return "TIMESTAMPTZ"
+    names = {
+        pa.string(): "VARCHAR",
+        pa.int64(): "BIGINT",
+        pa.float64(): "DOUBLE",
+        pa.bool_(): "BOOLEAN",
+        pa.date32(): "DATE",
+    }
+    return names[kind]
+
+
+def create_views() -> list[str]:
+    """The named vectors, and the gaps as the two failure views that people query."""
+    store, gaps = name_table(FEATURE_STORE), name_table(FEATURE_STORE_GAPS)
+    values = {feature.value_column: feature.name for feature in FEATURES}
+    named = ", ".join(
+        f"{quote(name)} AS {quote(values[name])}" if name in values else quote(name)
+        for name in FEATURE_STORE.schema.names
+    )
+    closed = "COALESCE(resolved_at, withdrawn_at) AS resolved_at"
+    processor = f"{text_literal(PROCESSOR_NAME)} AS processor_name"
+    return [
+        f"CREATE OR REPLACE VIEW nba_predictions.ml_feature_vectors AS SELECT {named} FROM {store}",
+        "CREATE SCHEMA IF NOT EXISTS nba_processing",
+        "CREATE OR REPLACE VIEW nba_processing.precompute_failures AS SELECT "
+        f"{processor}, detected_run_id AS run_id, game_date AS analysis_date, "
+        "player_lookup AS entity_id, "
+        f"CASE skip_reason WHEN {text_literal(MISSING_DEPENDENCY)} THEN 'MISSING_DEPENDENCIES' "
+        "ELSE UPPER(skip_reason) END AS failure_category, "
+        "skip_detail AS failure_reason, skip_reason <> 'invalid_input' AS can_retry, "
+        f"detected_at AS created_at, {closed} FROM {gaps}",
+        "CREATE OR REPLACE VIEW nba_processing.registry_failures AS SELECT "
+        f"player_lookup, game_date, {processor}, detected_at AS created_at, {closed} "
+        f"FROM {gaps} WHERE skip_reason = 'unregistered_player'",
+    ]

@@ -1,0 +1,1 @@
+"""The computation: Arrow batches in, feature rows and gaps out. Imports nothing of ``pipeline``."""

@@ -1,0 +1,176 @@
+"""One bucket of player rows -> feature rows and gaps; and the transform that applies it.
+
+Every target of the bucket leaves :func:`compute_bucket` in exactly one of the two tables. What a
+feature is stands in ``transforms.kernels``, what a row holds in ``transforms.rows``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+
+from transforms.arrays import Ints, single_chunk, to_codes, to_days, to_known
+from transforms.arrow import to_batch
+from transforms.gaps import (
+    NO_GAP,
+    PROCESSING_ERROR,
+    REASONS,
+    Admission,
+    Evidence,
+    describe_gaps,
+    find_gaps,
+)
+from transforms.kernels.features import compute_values
+from transforms.kernels.player import PlayerRows, Windows, sort_rows
+from transforms.kernels.team_context import FIGURES
+from transforms.kernels.team_figures import TeamFigures
+from transforms.rows import build_features, build_gaps
+from transforms.schema import STAGED_FEATURES
+from transforms.timing import StageRecord, StageTimer
+
+EARLY_SEASON_DAYS = 14
+
+
+@dataclass(frozen=True)
+class TargetSpec:
+    """Which rows are targets (``start <= game_date < end``) and who is admitted."""
+
+    start: date
+    end: date
+    admission: Admission = field(default_factory=Admission)
+
+
+def compute_bucket(rows: pa.Table, context: pa.Table, spec: TargetSpec) -> tuple[pa.Table, pa.Table, int]:
+    """Feature rows (``STAGED_FEATURES``), gaps (``STAGED_GAPS``), and players that failed.
+
+    ``rows`` are all rows of some players in the read window (``history.PLAYER_HISTORY``).
+    Should the computation raise, the players are halved until the failing ones stand alone;
+    their targets become ``processing_error`` gaps and everyone else is computed.
+    """
+    return _compute_players(sort_rows(rows), TeamFigures(context), spec, compute_targets)
+
+
+Compute = Callable[[pa.Table, TeamFigures, TargetSpec], tuple[pa.Table, pa.Table]]
+
+
+def _compute_players(
+    rows: pa.Table, figures: TeamFigures, spec: TargetSpec, compute: Compute
+) -> tuple[pa.Table, pa.Table, int]:
+    try:
+        features, gaps = compute(rows, figures, spec)
+    except Exception as error:
+        player = to_codes(single_chunk(rows, "player_lookup"))
+        half = np.searchsorted(player, player[len(player) // 2])
+        if half == 0:
+            half = np.searchsorted(player, player[0], side="right")
+        if half == len(player):
+            gaps = _fail_player(rows, spec, error)
+            return STAGED_FEATURES.empty_table(), gaps, 1 if gaps.num_rows else 0
+        parts = [
+            _compute_players(part, figures, spec, compute) for part in (rows.slice(0, half), rows.slice(half))
+        ]
+        return (
+            pa.concat_tables(part[0] for part in parts),
+            pa.concat_tables(part[1] for part in parts),
+            sum(part[2] for part in parts),
+        )
+    return features, gaps, 0
+
+
+def _fail_player(rows: pa.Table, spec: TargetSpec, error: Exception) -> pa.Table:
+    mine = rows.take(_find_targets(rows, spec))
+    detail = f"{type(error).__name__}: {error}"[:500]
+    reasons = np.full(mine.num_rows, REASONS.index(PROCESSING_ERROR), dtype=np.int8)
+    return build_gaps(mine, reasons, pa.array([detail] * mine.num_rows, pa.string()))
+
+
+def _find_targets(rows: pa.Table, spec: TargetSpec) -> Ints:
+    day = to_days(single_chunk(rows, "game_date"))
+    epoch = date(1970, 1, 1)
+    return np.flatnonzero((day >= (spec.start - epoch).days) & (day < (spec.end - epoch).days))
+
+
+def compute_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> tuple[pa.Table, pa.Table]:
+    """Feature rows and gaps of every target in ``rows`` (sorted by player and date)."""
+    history = PlayerRows.from_table(rows)
+    targets = _find_targets(rows, spec)
+    own_rows = rows.take(targets)
+    windows = Windows(history, targets)
+    day, season = history.day[targets], history.season[targets]
+    own = figures.find(single_chunk(own_rows, "team_abbr"), season, day)
+    opponent = figures.find(single_chunk(own_rows, "opponent_team_abbr"), season, day)
+    season_first = figures.season_first(*own, day)
+    evidence = Evidence(
+        invalid=single_chunk(own_rows, "invalid").to_numpy(),
+        stored=to_known(single_chunk(own_rows, "stored")).values.astype(bool),
+        season_first=season_first,
+        day=day,
+        games=windows.last_10.size,
+        team_games=(figures.games(*own) > 0) | (figures.games(*opponent) > 0),
+    )
+    reasons = find_gaps(evidence, spec.admission)
+    skipped, kept = np.flatnonzero(reasons != NO_GAP), np.flatnonzero(reasons == NO_GAP)
+    details = describe_gaps(reasons, evidence, spec.admission).take(pa.array(skipped))
+    gaps = build_gaps(own_rows.take(skipped), reasons[skipped], details.dictionary_decode())
+
+    values = compute_values(
+        windows,
+        own_rows,
+        {name: figures.figure(name, *own) for name in FIGURES},
+        {name: figures.figure(name, *opponent) for name in FIGURES},
+    )[:, kept]
+    early = (day < season_first + EARLY_SEASON_DAYS)[kept]
+    return build_features(windows, own_rows.take(kept), kept, values, early), gaps
+
+
+@beam.typehints.with_input_types(tuple[int, Iterable[pa.RecordBatch]], context=pa.RecordBatch)
+@beam.typehints.with_output_types(
+    tuple[str, pa.RecordBatch], gaps=tuple[str, pa.RecordBatch], timings=StageRecord
+)
+class _ComputeFeaturesFn(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, spec: TargetSpec) -> None:
+        self._spec = spec
+        self._timer = StageTimer("compute")
+
+    def process(
+        self, element: tuple[int, Iterable[pa.RecordBatch]], context: pa.RecordBatch
+    ) -> Iterator[object]:
+        bucket, batches = element
+        with self._timer.measure() as counts:
+            rows = pa.Table.from_batches(list(batches))
+            features, gaps, failed = compute_bucket(rows, pa.Table.from_batches([context]), self._spec)
+            counts["rows_in"] = rows.num_rows
+            counts["features"] = features.num_rows
+            counts["gaps"] = gaps.num_rows
+            counts["players_failed"] = failed
+            counts["players"] = len(single_chunk(rows, "player_lookup").unique())
+            for reason in gaps.column("skip_reason").value_counts().to_pylist():
+                counts[f"gaps_{reason['values']}"] = reason["counts"]
+        part = f"{bucket:05}"
+        yield part, to_batch(features)
+        yield beam.pvalue.TaggedOutput("gaps", (part, to_batch(gaps)))
+        yield beam.pvalue.TaggedOutput("timings", self._timer.record())
+
+    def finish_bundle(self) -> None:
+        self._timer.publish()
+
+
+class ComputeFeatures(beam.PTransform):  # type: ignore[misc]
+    """(bucket, player rows) -> ``features``, ``gaps`` and ``timings``.
+
+    ``context`` is the one-element PCollection of the team context (``TEAM_CONTEXT``).
+    """
+
+    def __init__(self, spec: TargetSpec, context: beam.PCollection) -> None:
+        super().__init__()
+        self._spec, self._context = spec, context
+
+    def expand(self, rows: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        return rows | "ComputeBucket" >> beam.ParDo(
+            _ComputeFeaturesFn(self._spec), context=beam.pvalue.AsSingleton(self._context)
+        ).with_outputs("gaps", "timings", main="features")
