@@ -64,6 +64,9 @@ def clean_rows(raw: pa.Table) -> CleanRows:
     table, non_finite = normalize_columns(raw)
     kept = _without(table, find_exhibitions(table))
     unique = _without(kept, find_losers(kept))
+    # the rule for duplicates compares the season as it was read, so it is filled only now
+    index = unique.column_names.index("season_year")
+    unique = unique.set_column(index, "season_year", fill_season(unique))
     codes = judge_rows(unique)
     unique = unique.append_column("invalid", pa.array(codes, pa.int8()))
     return CleanRows(
@@ -87,7 +90,7 @@ def normalize_columns(raw: pa.Table) -> tuple[pa.Table, int]:
         columns[name] = _column(raw, name)
     columns["seconds"], non_finite = to_seconds(_column(raw, "minutes_played"))
     columns["is_dnp"] = _column(raw, "is_dnp")
-    columns["season_year"] = fill_season(_column(raw, "season_year"), columns["game_date"])
+    columns["season_year"] = _column(raw, "season_year")
     columns["is_home"] = (
         _column(raw, "is_home")
         if "is_home" in raw.column_names
@@ -133,11 +136,13 @@ def to_seconds(minutes: pa.Array) -> tuple[pa.Array, int]:
     return pa.array(whole, pa.int64(), mask=~(known & finite)), int(np.count_nonzero(~finite))
 
 
-def fill_season(season: pa.Array, dates: pa.Array) -> pa.Array:
+def fill_season(rows: pa.Table) -> pa.Array:
     """``season_year``, from the date where it is NULL."""
+    season = single_chunk(rows, "season_year")
     if season.null_count == 0:
         return season
-    return pc.coalesce(season, pa.array(season_of_dates(dates), pa.int64()))
+    derived = pa.array(season_of_dates(single_chunk(rows, "game_date")), pa.int64())
+    return pc.coalesce(season, derived)
 
 
 def season_of_dates(dates: pa.Array) -> Ints:
@@ -179,8 +184,8 @@ def find_exhibitions(table: pa.Table) -> Bools:
 
 
 def read_letters(texts: pa.Array) -> pa.Array:
-    """Only the letters a-z of each text, in lower case."""
-    return pc.replace_substring_regex(pc.utf8_lower(texts), "[^a-z]+", "")
+    """Only the letters of each text, in lower case."""
+    return pc.replace_substring_regex(pc.utf8_lower(texts), r"[^\p{L}]+", "")
 
 
 def _mask_of(column: pa.DictionaryArray, flags: pa.Array) -> Bools:

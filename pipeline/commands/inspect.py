@@ -18,6 +18,9 @@ from pipeline.options import add_warehouse_flags, whole_number
 from pipeline.report import count, escape_controls, to_json
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 
+PIPE_WIDTH = 1_000
+"""Characters of a line that is read by a program: nothing is cut or wrapped."""
+
 FORMATS = ("table", "csv", "json")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -103,13 +106,16 @@ def format_csv(rows: pa.Table) -> str:
 
 
 def print_table(rows: pa.Table) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
     table = RichTable(box=None, pad_edge=False, header_style="bold")
     for field in rows.schema:
         number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
         table.add_column(Text(escape_controls(field.name)), justify="right" if number else "left")
     for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
         table.add_row(*(Text(escape_controls(_cell(value))) for value in row))
-    Console().print(table)
+    console.print(table)
 
 
 def run_runs(arguments: argparse.Namespace) -> int:
@@ -121,15 +127,13 @@ def run_runs(arguments: argparse.Namespace) -> int:
     shown = [
         {
             "run": row["run_id"],
-            "mode": row["mode"],
             "status": row["status"],
-            "dates": f"{row['start_date']} to {row['end_date']}",
+            "from": row["start_date"],
+            "to": row["end_date"],
             "targets": row["records_expected"],
-            "created": row["records_created"],
-            "updated": row["records_updated"],
-            "deleted": row["records_deleted"],
-            "open gaps": row["gaps_open"],
-            "seconds": round(row["duration_seconds"], 2),
+            "written": row["records_created"] + row["records_updated"],
+            "gaps": row["gaps_open"],
+            "seconds": round(row["duration_seconds"], 1),
         }
         for row in runs
     ]

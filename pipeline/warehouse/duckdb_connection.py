@@ -90,18 +90,18 @@ def describe_table(connection: duckdb.DuckDBPyConnection, table: Table) -> pa.Sc
 
 
 def fetch_one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
-    row = connection.execute(query).fetchone()
-    if row is None:
+    rows = connection.execute(query).fetchall()
+    if not rows:
         raise FeatureStoreError(f"a query that always has a row returned none: {query[:200]}")
-    return tuple(row)
+    return tuple(rows[0])
 
 
 def read_version(connection: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, str] | None:
     """(input version, origin) of a table, None before its first import."""
     if describe_table(connection, TABLE_VERSIONS) is None:
         return None
-    row = connection.execute(
+    rows = connection.execute(
         f"SELECT input_version, origin FROM {sql.name_table(TABLE_VERSIONS)} WHERE table_name = ?",
         [table.path],
-    ).fetchone()
-    return None if row is None else (int(row[0]), str(row[1]))
+    ).fetchall()
+    return (int(rows[0][0]), str(rows[0][1])) if rows else None

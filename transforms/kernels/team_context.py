@@ -85,8 +85,10 @@ def list_team_days(rows: pa.Table, targets: Bools) -> pa.Table:
 
 
 def list_season_days(rows: pa.Table) -> pa.Table:
-    """The distinct (season, date) of player rows (:data:`SEASON_DAYS`)."""
+    """The distinct (season, date) of player rows that name a team game (:data:`SEASON_DAYS`)."""
     names = SEASON_DAYS.names
+    named = pc.and_(pc.is_valid(rows.column("game_id")), pc.is_valid(rows.column("team_abbr")))
+    rows = rows.filter(named)
     return rows.select(names).group_by(names, use_threads=False).aggregate([]).cast(SEASON_DAYS)
 
 
