@@ -78,7 +78,7 @@ def _mix(words: Sequence[Words], seed: int, prime: int) -> Words:
 
 def _to_hex(lanes: Words) -> pa.Array:
     """Text of 16 hex digits a lane; ``lanes`` uint64[rows, lanes]."""
-    octets = lanes.astype(">u8").view(np.uint8).reshape(len(lanes), -1)
+    octets = lanes.astype(">u8").view(np.uint8).reshape(len(lanes), 8 * lanes.shape[1])
     digits = np.empty((len(octets), octets.shape[1] * 2), dtype=np.uint8)
     digits[:, 0::2] = _HEX[octets >> 4]
     digits[:, 1::2] = _HEX[octets & 15]
