@@ -18,8 +18,8 @@ from pipeline.errors import FeatureStoreError, TooManyFailures, describe_error
 from pipeline.season import DateRange
 from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputState, RunRow, Warehouse
 from pipeline.warehouse.sql import PROCESSOR_NAME
-from transforms.staging import StagedFile
-from transforms.timing import StageRecord, summarize_stages
+from transforms.contracts import StagedFile, StageRecord
+from transforms.timing import summarize_stages
 from transforms.vector import FEATURE_VERSION
 
 

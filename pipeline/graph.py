@@ -9,8 +9,9 @@ from pipeline.commit import CommitRun, RunSpec
 from pipeline.plan import Plan
 from pipeline.warehouse.base import Warehouse
 from transforms.compute import ComputeFeatures
+from transforms.contracts import FEATURES, GAPS, TARGETS
 from transforms.history import BuildTeamContext, ReadHistory
-from transforms.staging import FEATURES, GAPS, TARGETS, StageBatches
+from transforms.staging import StageBatches
 
 
 def build_graph(pipeline: beam.Pipeline, plan: Plan, warehouse: Warehouse, run: RunSpec) -> None:

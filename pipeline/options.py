@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from pipeline.errors import UsageError
 from pipeline.season import DateRange, parse_date
-from transforms.compute import TargetSpec
+from transforms.contracts import TargetSpec
 from transforms.gaps import Admission
 
 DEFAULT_WAREHOUSE = "./warehouse.duckdb"

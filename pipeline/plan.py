@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from pipeline.season import DateRange
-from transforms.compute import TargetSpec
-from transforms.history import Chunk
+from transforms.contracts import Chunk, TargetSpec
 
 CHUNK_ROWS = 100_000
 """Rows read and cleaned at a time: bounds the memory of the first half of the job."""

@@ -17,7 +17,7 @@ from pipeline.plan import Plan, make_plan
 from pipeline.season import DateRange
 from pipeline.warehouse.base import Loss, Warehouse
 from transforms.cleaning import clean_rows
-from transforms.compute import TargetSpec
+from transforms.contracts import TargetSpec
 from transforms.schema import OUTPUTS, PLAYER_GAME_SUMMARY, STAGED_TARGETS, Table
 
 

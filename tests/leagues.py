@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.compute import TargetSpec, compute_bucket
+from transforms.compute import compute_bucket
+from transforms.contracts import TargetSpec
 from transforms.history import join_team_parts, prepare_chunk
 from transforms.schema import PLAYER_GAME_SUMMARY, STAGED_TARGETS
 

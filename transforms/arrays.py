@@ -91,3 +91,9 @@ def divide(numerator: Ints | Floats, denominator: Ints | Floats) -> Floats:
     out = np.full(np.shape(numerator), np.nan)
     np.divide(numerator, denominator, out=out, where=np.asarray(denominator) != 0)
     return out
+
+
+def to_batch(table: pa.Table) -> pa.RecordBatch:
+    """The whole table as one record batch; an empty table gives an empty batch."""
+    batches: list[Any] = table.unify_dictionaries().combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)

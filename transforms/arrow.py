@@ -6,8 +6,6 @@ slices that is hundreds of times the bytes. Importing this module registers the 
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow as pa
 from apache_beam import coders
 
@@ -43,9 +41,3 @@ class RecordBatchCoder(coders.Coder):  # type: ignore[misc]
 
 
 coders.registry.register_coder(pa.RecordBatch, RecordBatchCoder)
-
-
-def to_batch(table: pa.Table) -> pa.RecordBatch:
-    """The whole table as one record batch; an empty table gives an empty batch."""
-    batches: list[Any] = table.unify_dictionaries().combine_chunks().to_batches()
-    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)

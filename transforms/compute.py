@@ -7,20 +7,18 @@ feature is stands in ``transforms.kernels``, what a row holds in ``transforms.ro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import date
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from transforms.arrays import Ints, single_chunk, to_codes, to_days, to_known
-from transforms.arrow import to_batch
+from transforms.arrays import Ints, single_chunk, to_batch, to_codes, to_days, to_known
+from transforms.contracts import StageRecord, TargetSpec
 from transforms.gaps import (
     NO_GAP,
     PROCESSING_ERROR,
     REASONS,
-    Admission,
     Evidence,
     describe_gaps,
     find_gaps,
@@ -31,18 +29,9 @@ from transforms.kernels.team_context import FIGURES
 from transforms.kernels.team_figures import TeamFigures
 from transforms.rows import build_features, build_gaps
 from transforms.schema import STAGED_FEATURES
-from transforms.timing import StageRecord, StageTimer
+from transforms.timing import StageTimer
 
 EARLY_SEASON_DAYS = 14
-
-
-@dataclass(frozen=True)
-class TargetSpec:
-    """Which rows are targets (``start <= game_date < end``) and who is admitted."""
-
-    start: date
-    end: date
-    admission: Admission = field(default_factory=Admission)
 
 
 def compute_bucket(rows: pa.Table, context: pa.Table, spec: TargetSpec) -> tuple[pa.Table, pa.Table, int]:

@@ -1,7 +1,7 @@
 """From the warehouse to shuffled player rows: read a chunk of dates, clean it, shard it.
 
 A chunk is a half-open range of whole dates, so cleaning, team games and usage are exact inside
-it. What the stage needs from above, a way to read dates, is the small protocol declared here.
+it. The windows over a player's games come after the shuffle, in ``compute``.
 """
 
 from __future__ import annotations
@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.arrays import Bools, Codes, Ints, single_chunk, to_codes, to_days
-from transforms.arrow import to_batch
+from transforms.arrays import Bools, Codes, Ints, single_chunk, to_batch, to_codes, to_days
 from transforms.cleaning import CleanRows, clean_rows
-from transforms.compute import TargetSpec
+from transforms.contracts import Chunk, HistoryReader, StageRecord, TargetSpec
 from transforms.hashing import assign_buckets
 from transforms.kernels.matchup import tell_playoff
 from transforms.kernels.player import HISTORY_STATISTICS
@@ -30,7 +28,7 @@ from transforms.kernels.team_context import (
 )
 from transforms.kernels.team_games import LABEL32, sum_team_games
 from transforms.schema import STAGED_TARGETS
-from transforms.timing import StageRecord, StageTimer
+from transforms.timing import StageTimer
 
 PLAYER_HISTORY = pa.schema(
     [
@@ -59,21 +57,6 @@ PLAYER_HISTORY = pa.schema(
 
 GAMES, DAYS, SEASONS = "games", "days", "seasons"
 TEAM_PARTS = (GAMES, DAYS, SEASONS)
-
-Chunk = tuple[str, str]
-"""Half-open range of dates, as ISO texts: an element that every coder carries."""
-
-
-class HistoryReader(Protocol):
-    """Reads ``player_game_summary`` and the stored keys for ``start <= game_date < end``."""
-
-    def read_history(self, start: date, end: date) -> pa.Table:
-        """The known columns of every row in the window, those that the table has."""
-        ...
-
-    def read_stored_keys(self, start: date, end: date) -> pa.Table:
-        """``player_lookup`` and ``game_date`` of the feature rows in the window."""
-        ...
 
 
 @dataclass(frozen=True)

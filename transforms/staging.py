@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import apache_beam as beam
 import pyarrow as pa
 
-from transforms.timing import StageRecord, StageTimer
-
-FEATURES, GAPS, TARGETS = "features", "gaps", "targets"
-
-StagedFile = tuple[str, str, int]
-"""(kind, path, rows)."""
-
-
-class Stager(Protocol):
-    """Writes files under the run's own prefix; the same part twice leaves one file."""
-
-    def write(self, kind: str, part: str, batch: pa.RecordBatch) -> str:
-        """Writes the batch whole or not at all, and gives the path."""
-        ...
+from transforms.contracts import StagedFile, Stager, StageRecord
+from transforms.timing import StageTimer
 
 
 @beam.typehints.with_input_types(tuple[str, pa.RecordBatch])

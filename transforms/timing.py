@@ -1,6 +1,6 @@
 """Stage timers: Beam metrics for those who watch a job, the same figures as data for the commit.
 
-A stage's DoFn measures each element, emits one :data:`StageRecord` for it, and publishes the sums
+A stage's DoFn measures each element, emits one ``StageRecord`` for it, and publishes the sums
 of the bundle as Beam counters and a distribution of microseconds. Nothing measured here ever
 reaches a feature row.
 """
@@ -15,10 +15,9 @@ from typing import Any
 
 from apache_beam.metrics import Metrics
 
-NAMESPACE = "feature_store"
+from transforms.contracts import StageRecord
 
-StageRecord = tuple[str, int, int, int, dict[str, int]]
-"""(stage, started, ended, busy, counts): microseconds since the epoch, and microseconds."""
+NAMESPACE = "feature_store"
 
 
 class StageTimer:

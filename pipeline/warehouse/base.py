@@ -14,9 +14,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from pipeline.season import DateRange
-from transforms.history import HistoryReader
+from transforms.contracts import HistoryReader, StagedFile, Stager
 from transforms.schema import Table
-from transforms.staging import StagedFile, Stager
 
 RunRow = dict[str, Any]
 """One row of ``processor_run_history``; JSON columns as Python values."""

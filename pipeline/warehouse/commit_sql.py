@@ -24,6 +24,7 @@ from pipeline.warehouse.sql import (
     text_literal,
     time_literal,
 )
+from transforms.contracts import FEATURES, GAPS, TARGETS
 from transforms.schema import (
     FEATURE_STORE,
     FEATURE_STORE_GAPS,
@@ -32,7 +33,6 @@ from transforms.schema import (
     STAGED_GAPS,
     STAGED_TARGETS,
 )
-from transforms.staging import FEATURES, GAPS, TARGETS
 from transforms.vector import FEATURES as VECTOR
 from transforms.vector import MISSING
 

@@ -25,8 +25,8 @@ from pipeline.warehouse.duckdb_connection import (
     read_version,
     transaction,
 )
+from transforms.contracts import FEATURES, GAPS, TARGETS
 from transforms.schema import OUTPUTS, PLAYER_GAME_SUMMARY, RUN_HISTORY
-from transforms.staging import FEATURES, GAPS, TARGETS
 
 SMALLEST_GUARDED_DELETE = 10
 GUARDED_SHARE = 0.02

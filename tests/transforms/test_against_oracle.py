@@ -13,7 +13,7 @@ import pytest
 from leagues import Computed, make_league, run_kernels
 from oracle import OracleResult, compute
 
-from transforms.compute import TargetSpec
+from transforms.contracts import TargetSpec
 from transforms.gaps import Admission
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "player_game_summary"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from leagues import Computed, League, make_league, run_kernels
 
-from transforms.compute import TargetSpec
+from transforms.contracts import TargetSpec
 
 Said = dict[tuple[str, date], object]
 """What is said of every key: its row or its gap."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from leagues import League, Row, make_league, run_kernels
 
-from transforms.compute import TargetSpec
+from transforms.contracts import TargetSpec
 from transforms.gaps import Admission
 
 OWN_FACTS = ("player_lookup", "game_id", "game_date", "team_abbr", "opponent_team_abbr")

@@ -1,0 +1,55 @@
+"""What the stages need from above and hand to each other: small values and protocols.
+
+No Beam here, so that whatever only plans, asks or prints can do without importing it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+import pyarrow as pa
+
+from transforms.gaps import Admission
+
+FEATURES, GAPS, TARGETS = "features", "gaps", "targets"
+"""The kinds of staged files."""
+
+Chunk = tuple[str, str]
+"""Half-open range of dates, as ISO texts: an element that every coder carries."""
+
+StagedFile = tuple[str, str, int]
+"""(kind, path, rows)."""
+
+StageRecord = tuple[str, int, int, int, dict[str, int]]
+"""(stage, started, ended, busy, counts): microseconds since the epoch, and microseconds."""
+
+
+@dataclass(frozen=True)
+class TargetSpec:
+    """Which rows are targets (``start <= game_date < end``) and who is admitted."""
+
+    start: date
+    end: date
+    admission: Admission = field(default_factory=Admission)
+
+
+class HistoryReader(Protocol):
+    """Reads ``player_game_summary`` and the stored keys for ``start <= game_date < end``."""
+
+    def read_history(self, start: date, end: date) -> pa.Table:
+        """The known columns of every row in the window, those that the table has."""
+        ...
+
+    def read_stored_keys(self, start: date, end: date) -> pa.Table:
+        """``player_lookup`` and ``game_date`` of the feature rows in the window."""
+        ...
+
+
+class Stager(Protocol):
+    """Writes files under the run's own prefix; the same part twice leaves one file."""
+
+    def write(self, kind: str, part: str, batch: pa.RecordBatch) -> str:
+        """Writes the batch whole or not at all, and gives the path."""
+        ...
