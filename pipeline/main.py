@@ -55,7 +55,9 @@ def run_job(
     warehouse = open_warehouse(config)
     options = make_pipeline_options(config)
     inputs = warehouse.read_input_state(config.dates)
-    preflight = check_dependencies(warehouse, config.targets, skip_checks=config.skip_preflight)
+    preflight = check_dependencies(
+        warehouse, config.targets, workers=config.parallel, skip_checks=config.skip_preflight
+    )
     on_plan(preflight)
     run = RunSpec(
         run_id=make_run_id(run_at),

@@ -41,10 +41,12 @@ def make_plan(
     columns: Sequence[str],
     counts: Sequence[tuple[date, int]],
     row_bytes: float,
-    chunk_rows: int = CHUNK_ROWS,
-    bucket_rows: int = BUCKET_ROWS,
+    workers: int = 1,
 ) -> Plan:
-    """The plan for the targets of ``spec``, from the (date, rows) of its read window."""
+    """The plan for the targets of ``spec``, from the (date, rows) of its read window.
+
+    Every one of ``workers`` gets a chunk and a bucket, where there are rows enough.
+    """
     dates = DateRange(spec.start, spec.end)
     window = dates.with_history()
     rows = sum(count for _, count in counts)
@@ -54,8 +56,8 @@ def make_plan(
         dates=dates,
         window=window,
         columns=tuple(columns),
-        chunks=tuple(cut_chunks(window, counts, chunk_rows)),
-        buckets=max(1, -(-rows // bucket_rows)),
+        chunks=tuple(cut_chunks(window, counts, min(CHUNK_ROWS, -(-rows // workers)))),
+        buckets=max(workers, -(-rows // BUCKET_ROWS)),
         game_dates=len(on_dates),
         target_rows=sum(on_dates),
         rows=rows,

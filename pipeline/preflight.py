@@ -89,7 +89,9 @@ def find_output_problems(table: Table, found: pa.Schema | None) -> list[str]:
     return problems
 
 
-def check_dependencies(warehouse: Warehouse, spec: TargetSpec, *, skip_checks: bool = False) -> Preflight:
+def check_dependencies(
+    warehouse: Warehouse, spec: TargetSpec, *, workers: int = 1, skip_checks: bool = False
+) -> Preflight:
     """The plan of a run, after checking what it depends on.
 
     Raises ``WrongShape`` naming every missing table, column and unfit type. ``skip_checks``
@@ -109,7 +111,7 @@ def check_dependencies(warehouse: Warehouse, spec: TargetSpec, *, skip_checks: b
     columns = [name for name in PLAYER_GAME_SUMMARY.schema.names if name in found.names]
     dates = DateRange(spec.start, spec.end)
     counts = warehouse.count_by_date(PLAYER_GAME_SUMMARY, dates.with_history())
-    plan = make_plan(spec, columns, counts, measure_row(warehouse, columns, counts))
+    plan = make_plan(spec, columns, counts, measure_row(warehouse, columns, counts), workers)
     notes = () if skip_checks else tuple(describe_coverage(warehouse, plan, columns))
     return Preflight(plan, notes)
 

@@ -52,7 +52,9 @@ def _print_plan(config: BackfillConfig, as_json: bool) -> int:
     from pipeline.preflight import check_dependencies, plan_deletions
 
     warehouse = open_warehouse(config)
-    preflight = check_dependencies(warehouse, config.targets, skip_checks=config.skip_preflight)
+    preflight = check_dependencies(
+        warehouse, config.targets, workers=config.parallel, skip_checks=config.skip_preflight
+    )
     deletions = plan_deletions(warehouse, preflight.plan)
     if as_json:
         emit_json(plan_as_json(preflight.plan, deletions))

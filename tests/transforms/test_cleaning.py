@@ -117,10 +117,11 @@ def test_who_played(change: dict[str, Any], played: bool) -> None:
     assert only(clean(change))["played"] is played
 
 
+EARLY, LATE = datetime(2022, 1, 1, tzinfo=UTC), datetime(2022, 1, 2, tzinfo=UTC)
 BETTER_FIRST: list[tuple[dict[str, Any], dict[str, Any]]] = [
-    ({"points": 1}, {"points": 50, "is_dnp": True, "processed_at": datetime(2024, 1, 1, tzinfo=UTC)}),
-    ({"processed_at": datetime(2022, 1, 2, tzinfo=UTC), "points": 1}, {"processed_at": datetime(2022, 1, 1, tzinfo=UTC)}),
-    ({"processed_at": datetime(2022, 1, 1, tzinfo=UTC), "points": 1}, {"processed_at": None}),
+    ({"points": 1}, {"points": 50, "is_dnp": True, "processed_at": LATE}),
+    ({"processed_at": LATE, "points": 1}, {"processed_at": EARLY}),
+    ({"processed_at": EARLY, "points": 1}, {"processed_at": None}),
     ({"game_id": "0022100131", "points": 1}, {}),
     ({"game_id": "a", "points": 1}, {"game_id": "Z"}),
     ({"team_abbr": "LAL", "points": 1}, {}),
