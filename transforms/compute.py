@@ -24,7 +24,7 @@ from transforms.gaps import (
     find_gaps,
 )
 from transforms.kernels.features import compute_values
-from transforms.kernels.player import PlayerRows, Windows, sort_rows
+from transforms.kernels.player_windows import PlayerRows, Windows, sort_rows
 from transforms.kernels.team_context import FIGURES
 from transforms.kernels.team_figures import TeamFigures
 from transforms.rows import build_features, build_gaps

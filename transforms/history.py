@@ -20,7 +20,7 @@ from transforms.cleaning import CleanRows, clean_rows
 from transforms.contracts import Chunk, HistoryReader, StageRecord, TargetSpec
 from transforms.hashing import assign_buckets
 from transforms.kernels.matchup import tell_playoff
-from transforms.kernels.player import HISTORY_STATISTICS
+from transforms.kernels.player_windows import HISTORY_STATISTICS
 from transforms.kernels.team_context import (
     build_team_context,
     list_season_days,

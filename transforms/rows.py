@@ -13,7 +13,7 @@ import pyarrow as pa
 from transforms.arrays import Bools, Floats, Ints, from_days, single_chunk, to_nullable
 from transforms.gaps import REASONS
 from transforms.hashing import hash_rows
-from transforms.kernels.player import Windows
+from transforms.kernels.player_windows import Windows
 from transforms.schema import LABEL, STAGED_FEATURES, STAGED_GAPS
 from transforms.vector import (
     FEATURE_COUNT,

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from transforms.arrays import Floats, single_chunk, to_known
 from transforms.kernels import matchup, player
-from transforms.kernels.player import Windows
+from transforms.kernels.player_windows import Windows
 from transforms.kernels.team_context import DEFENCE
 from transforms.vector import FEATURES
 

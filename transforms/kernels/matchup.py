@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from transforms.arrays import Bools, Floats, divide, to_codes
 from transforms.cleaning import read_letters
-from transforms.kernels.player import Windows, zone_attempts
+from transforms.kernels.player import zone_attempts
+from transforms.kernels.player_windows import Windows
 
 PLAYOFF_TYPES = "playoff|playin|postseason"
 REGULAR_TYPES = "regular|cup|tournament"
