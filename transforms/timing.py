@@ -59,18 +59,32 @@ class StageTimer:
 
 
 def summarize_stages(records: Iterable[StageRecord]) -> dict[str, dict[str, Any]]:
-    """Per stage: ``wall_seconds`` (first start to last end), ``busy_seconds`` (sum) and counts."""
-    spans: dict[str, tuple[int, int, int]] = {}
+    """Per stage, in the order of their first starts: wall and busy seconds, and counts.
+
+    ``wall_seconds`` is the time in which at least one worker was in the stage, ``busy_seconds``
+    the sum over the workers.
+    """
+    spans: dict[str, list[tuple[int, int]]] = {}
+    busy: Counter[str] = Counter()
     counts: dict[str, Counter[str]] = {}
-    for stage, started, ended, busy, found in records:
-        first, last, total = spans.get(stage, (started, ended, 0))
-        spans[stage] = (min(first, started), max(last, ended), total + busy)
+    for stage, started, ended, spent, found in sorted(records, key=lambda record: record[1]):
+        spans.setdefault(stage, []).append((started, ended))
+        busy[stage] += spent
         counts.setdefault(stage, Counter()).update(found)
     return {
         stage: {
-            "wall_seconds": (last - first) / 1e6,
-            "busy_seconds": busy / 1e6,
+            "wall_seconds": measure_union(spans[stage]) / 1e6,
+            "busy_seconds": busy[stage] / 1e6,
             **dict(sorted(counts[stage].items())),
         }
-        for stage, (first, last, busy) in sorted(spans.items(), key=lambda item: item[1])
+        for stage in spans
     }
+
+
+def measure_union(spans: Iterable[tuple[int, int]]) -> int:
+    """The length that the spans (sorted by start) cover together."""
+    covered, reached = 0, 0
+    for started, ended in spans:
+        covered += max(0, ended - max(started, reached))
+        reached = max(reached, ended)
+    return covered

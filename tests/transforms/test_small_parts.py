@@ -136,16 +136,16 @@ def test_the_first_reason_that_applies_is_given() -> None:
     assert off[1] == NO_GAP
 
 
-def test_a_stage_spans_from_its_first_start_to_its_last_end() -> None:
-    ticks = iter([1_000_000, 3_000_000, 2_000_000, 9_000_000])
+def test_wall_time_counts_once_what_workers_share() -> None:
+    ticks = iter([1_000_000, 3_000_000, 2_000_000, 5_000_000, 7_000_000, 8_000_000])
     timer = StageTimer("read", clock=lambda: next(ticks) * 1000)
     records = []
-    for rows in (5, 7):
+    for rows in (5, 7, 1):
         with timer.measure() as counts:
             counts["rows"] = rows
         records.append(timer.record())
-    summary = summarize_stages(records)["read"]
-    assert_that(summary, has_entries(rows=12, wall_seconds=close_to(8, 1e-9), busy_seconds=close_to(9, 1e-9)))
+    summary = summarize_stages(reversed(records))["read"]
+    assert_that(summary, has_entries(rows=13, wall_seconds=close_to(5, 1e-9), busy_seconds=close_to(6, 1e-9)))
 
 
 def test_a_block_that_fails_leaves_no_record() -> None:
