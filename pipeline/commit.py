@@ -7,6 +7,7 @@ the warehouse's business; what a run reports about itself is decided here.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline.errors import FeatureStoreError, TooManyFailures, describe_error
+from pipeline.errors import FeatureStoreError, TooManyFailures, WarehouseLocked, describe_error
 from pipeline.season import DateRange
 from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputState, RunRow, Warehouse
 from pipeline.warehouse.sql import PROCESSOR_NAME
@@ -101,8 +102,13 @@ def commit_staged(
     try:
         check_error_rate(run, stages.get("compute", {}))
         return warehouse.commit(request, build_row)
+    except WarehouseLocked:
+        # a record would have to wait for the same lock; the driver tries once more
+        raise
     except FeatureStoreError as error:
-        warehouse.record_failure(build_failed_row(run, error, clock(), stages))
+        # the failure itself is the one to tell, whatever becomes of its record
+        with contextlib.suppress(FeatureStoreError):
+            warehouse.record_failure(build_failed_row(run, error, clock(), stages))
         raise
 
 

@@ -7,9 +7,12 @@ rows meet those already stored is the warehouse's business.
 
 from __future__ import annotations
 
+import csv as plain_csv
+import io
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +24,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import BadInput
 from pipeline.parsing import parse_column
-from transforms.arrays import single_chunk
+from transforms.arrays import Bools, single_chunk
 from transforms.cleaning import (
     KEY_TEXTS,
     OTHER_TEXTS,
@@ -30,17 +33,25 @@ from transforms.cleaning import (
     normalize_columns,
     trim_text,
 )
-from transforms.schema import PLAYER_GAME_SUMMARY
+from transforms.schema import INTEGER_STATISTICS, PLAYER_GAME_SUMMARY
 
 SCHEMA = PLAYER_GAME_SUMMARY.schema
+STATISTICS = ("minutes_played", *INTEGER_STATISTICS)
 LARGEST_FILE_BYTES = 8 * 2**30
 MOST_COLUMNS = 1_000
+LONGEST_HEADER = 2**20
+SCANNED_BYTES = 2**24
 SHOWN = 20
+SHOWN_NAMES = 8
+SHOWN_VALUE = 40
 
 
 @dataclass
 class ImportReport:
-    """What was found in the files; ``rejected`` counts rows by reason."""
+    """What was found in the files; ``rejected`` counts rows by reason.
+
+    ``non_finite`` counts the NaN and infinities among the statistics: they are read as NULL.
+    """
 
     files: int = 0
     rows_in: int = 0
@@ -48,10 +59,9 @@ class ImportReport:
     ignored_columns: set[str] = field(default_factory=set)
     absent_columns: set[str] = field(default_factory=set)
     duplicates: int = 0
+    non_finite: int = 0
     lookups_made: int = 0
     home_derived: int = 0
-    several_lookups: list[str] = field(default_factory=list)
-    several_people: list[str] = field(default_factory=list)
 
 
 def read_files(paths: Sequence[str]) -> tuple[pa.Table, ImportReport]:
@@ -63,109 +73,161 @@ def read_files(paths: Sequence[str]) -> tuple[pa.Table, ImportReport]:
     report = ImportReport()
     tables = []
     for path in paths:
-        raw = read_file(Path(path))
-        tables.append(convert_table(raw, Path(path).name, report))
+        raw, names = read_file(Path(path))
+        report.ignored_columns |= set(names) - set(SCHEMA.names)
+        report.absent_columns |= set(SCHEMA.names) - set(names)
+        with _naming(path):
+            tables.append(convert_table(raw, path, report))
         report.files += 1
         report.rows_in += raw.num_rows
-    rows = pa.concat_tables(tables).combine_chunks()
+    return drop_duplicates(pa.concat_tables(tables), report), report
+
+
+def drop_duplicates(rows: pa.Table, report: ImportReport) -> pa.Table:
+    """One row per (player, date), the same whatever the order of the rows."""
     losers = find_losers(normalize_columns(rows)[0])
+    if losers.any():
+        # the rule compares whole seconds: among equals the first counts, so their order is fixed here
+        rows = rows.sort_by([("minutes_played", "descending")])
+        losers = find_losers(normalize_columns(rows)[0])
     report.duplicates = int(np.count_nonzero(losers))
-    rows = rows.filter(pa.array(~losers))
-    name_ambiguities(rows, report)
-    return rows, report
+    return rows.filter(pa.array(~losers)).combine_chunks()
 
 
-def read_file(path: Path) -> pa.Table:
-    """The file as it is, texts of a CSV unparsed."""
+@contextmanager
+def _naming(path: Path | str) -> Iterator[None]:
+    """Turns what a reader raises into ``BadInput`` that names the file."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeError, plain_csv.Error, MemoryError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(f"{path}: cannot be read: {reason[:300]}; nothing was loaded") from error
+
+
+def read_file(path: Path) -> tuple[pa.Table, list[str]]:
+    """The known columns of the file as they are, texts of a CSV unparsed; and every column's name."""
     try:
         size = path.stat().st_size
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); check the name") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadInput(f"{path}: cannot be read ({reason}); check the name. Nothing was loaded") from error
     if not path.is_file():
-        raise BadInput(f"{path}: expected a Parquet or CSV file, found something else")
+        raise BadInput(f"{path}: expected a Parquet or CSV file, found something else; nothing was loaded")
+    readers = {".csv": read_csv, ".parquet": read_parquet}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise BadInput(f"{path}: expected a name that ends in .parquet or .csv; nothing was loaded")
     if size == 0:
-        raise BadInput(f"{path}: the file is empty (0 bytes); fetch it again")
+        raise BadInput(f"{path}: the file is empty (0 bytes); fetch it again. Nothing was loaded")
     if size > LARGEST_FILE_BYTES:
         raise BadInput(f"{path}: larger than {LARGEST_FILE_BYTES} bytes; split it by season")
-    try:
-        if path.suffix.lower() == ".csv":
-            return read_csv(path)
-        if path.suffix.lower() == ".parquet":
-            return read_parquet(path)
-    except (pa.ArrowException, OSError, UnicodeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(
-            f"{path}: cannot be read as {path.suffix[1:].lower()}: {reason[:300]}; nothing was loaded"
-        ) from error
-    raise BadInput(f"{path}: expected a name that ends in .parquet or .csv")
+    with _naming(path):
+        rows, names = reader(path)
+        # a damaged Parquet file can hold text that is no UTF-8, which Arrow trusts unseen
+        rows.validate(full=True)
+    return rows, names
 
 
-def read_parquet(path: Path) -> pa.Table:
+def read_parquet(path: Path) -> tuple[pa.Table, list[str]]:
+    with path.open("rb") as head:
+        if head.read(4) != b"PAR1":  # Arrow reads the end of the file only
+            raise BadInput(f"{path}: does not begin like a Parquet file; fetch it again. Nothing was loaded")
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        names = file.schema_arrow.names
-        _check_columns(path, names)
-        return file.read()
+        names = list(file.schema_arrow.names)
+        return file.read(columns=_check_columns(path, names)), names
 
 
-def read_csv(path: Path) -> pa.Table:
+def read_csv(path: Path) -> tuple[pa.Table, list[str]]:
+    _refuse_nul(path)
     with path.open(encoding="utf-8-sig", newline="") as lines:
-        header = lines.readline()
-    names = next(iter(csv_header(header)), [])
-    _check_columns(path, names)
-    return csv.read_csv(
-        path,
-        convert_options=csv.ConvertOptions(
-            column_types={name: pa.string() for name in names},
-            strings_can_be_null=True,
-            null_values=[""],
-            quoted_strings_can_be_null=True,
-        ),
-        parse_options=csv.ParseOptions(newlines_in_values=True),
-    )
+        header = lines.read(LONGEST_HEADER)
+    names = next((row for row in plain_csv.reader(io.StringIO(header, newline="")) if row), [])
+    known = _check_columns(path, names)
+    uneven: list[csv.InvalidRow] = []
+
+    def refuse(row: csv.InvalidRow) -> str:
+        uneven.append(row)
+        return "error"
+
+    try:
+        rows = csv.read_csv(
+            path,
+            convert_options=csv.ConvertOptions(
+                default_column_type=pa.string(),
+                include_columns=known,
+                strings_can_be_null=True,
+                null_values=[""],
+                quoted_strings_can_be_null=True,
+            ),
+            parse_options=csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
+        )
+    except pa.ArrowInvalid:
+        if not uneven:
+            raise
+        # Arrow's own message would print the row
+        raise BadInput(
+            f"{path}: expected {uneven[0].expected_columns} values in every row, found one with "
+            f"{uneven[0].actual_columns}: the file may be cut off; fetch it again. Nothing was loaded"
+        ) from None
+    return rows, names
 
 
-def csv_header(line: str) -> list[list[str]]:
-    import csv as plain
+def _refuse_nul(path: Path) -> None:
+    """Refuses what Arrow may cut into wrong rows without an error (measured on pyarrow 25)."""
+    offset = 0
+    with path.open("rb") as file:
+        while block := file.read(SCANNED_BYTES):
+            found = block.find(b"\0")
+            if found >= 0:
+                raise BadInput(
+                    f"{path}: expected UTF-8 text, found a NUL at byte {offset + found}: the file is "
+                    "damaged or in another encoding. Nothing was loaded"
+                )
+            offset += len(block)
 
-    return list(plain.reader([line]))
 
-
-def _check_columns(path: Path, names: Sequence[str]) -> None:
+def _check_columns(path: Path, names: Sequence[str]) -> list[str]:
+    """The columns to read, in the file's order."""
     if len(names) > MOST_COLUMNS:
         raise BadInput(f"{path}: {len(names)} columns, at most {MOST_COLUMNS} are read")
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise BadInput(f"{path}: the column {twice[0]!r} appears twice")
+        raise BadInput(f"{path}: the column {twice[0][:SHOWN_VALUE]!r} appears twice; nothing was loaded")
     required = set(PLAYER_GAME_SUMMARY.required)
     if "player_lookup" not in names and "player_full_name" in names:
         required.remove("player_lookup")
     missing = sorted(required - set(names))
     if missing:
-        raise BadInput(
-            f"{path}: lacks the column(s) {', '.join(missing)}; found "
-            f"{', '.join(repr(name[:40]) for name in names[:40])}. Nothing was loaded"
-        )
+        found = ", ".join(repr(name[:SHOWN_VALUE]) for name in names[:SHOWN_VALUE])
+        raise BadInput(f"{path}: lacks the column(s) {', '.join(missing)}; found {found}. Nothing was loaded")
+    return [name for name in names if name in SCHEMA.names]
 
 
-def convert_table(raw: pa.Table, name: str, report: ImportReport) -> pa.Table:
+def convert_table(raw: pa.Table, file: str, report: ImportReport) -> pa.Table:
     """The rows of one file that can be parsed, in the table's schema."""
-    report.ignored_columns |= set(raw.column_names) - set(SCHEMA.names)
-    report.absent_columns |= set(SCHEMA.names) - set(raw.column_names)
     bad = np.zeros(raw.num_rows, dtype=bool)
     columns: dict[str, pa.Array] = {}
+
+    def reject(broken: Bools, what: str, values: pa.ChunkedArray | None = None) -> None:
+        nonlocal bad
+        fresh = broken & ~bad
+        if fresh.any():
+            row = int(np.flatnonzero(fresh)[0])
+            found = "" if values is None else f": {show_value(values[row])!r}"
+            report.rejected[f"{file}: {what}, first in row {row + 1}{found}"] += int(np.count_nonzero(fresh))
+        bad = bad | broken
+
     for wanted in SCHEMA:
         if wanted.name not in raw.column_names:
             columns[wanted.name] = pa.nulls(raw.num_rows, wanted.type)
             continue
-        values, unparsed = parse_column(single_chunk(raw, wanted.name), wanted, name)
-        fresh = unparsed & ~bad
-        if fresh.any():
-            row = int(np.flatnonzero(fresh)[0])
-            found = str(raw.column(wanted.name)[row].as_py())[:40]
-            reason = f"{name}: {wanted.name} cannot be parsed, first in row {row + 1}: {found!r}"
-            report.rejected[reason] += int(np.count_nonzero(fresh))
-        bad |= unparsed
+        column = single_chunk(raw, wanted.name)
+        values, unparsed = parse_column(column, wanted, file)
+        reject(unparsed, f"{wanted.name} cannot be parsed", raw.column(wanted.name))
         columns[wanted.name] = values
+        if wanted.name in STATISTICS and pa.types.is_floating(column.type):
+            finite = pc.is_finite(column)
+            report.non_finite += len(column) - column.null_count - (pc.sum(finite).as_py() or 0)
     for text in (*KEY_TEXTS, *OTHER_TEXTS):
         columns[text] = trim_text(columns[text])
     _fill_lookups(columns, report)
@@ -173,12 +235,18 @@ def convert_table(raw: pa.Table, name: str, report: ImportReport) -> pa.Table:
         columns["is_home"] = derive_is_home(columns["game_id"], columns["team_abbr"])
         report.home_derived += raw.num_rows - columns["is_home"].null_count
     for key in PLAYER_GAME_SUMMARY.key:
-        lacking = pc.is_null(columns[key]).to_numpy(zero_copy_only=False) & ~bad
-        if lacking.any():
-            report.rejected[f"{name}: {key} is missing"] += int(np.count_nonzero(lacking))
-        bad |= lacking
+        reject(pc.is_null(columns[key]).to_numpy(zero_copy_only=False), f"{key} is missing")
     table = pa.table({field.name: columns[field.name].cast(field.type) for field in SCHEMA})
     return table.filter(pa.array(~bad)) if bad.any() else table
+
+
+def show_value(value: pa.Scalar) -> str:
+    """The beginning of a value, for a message."""
+    try:
+        return str(value.as_py())[:SHOWN_VALUE]
+    except (OverflowError, ValueError):
+        # dates and instants that Python cannot hold
+        return str(value.value)
 
 
 def _fill_lookups(columns: dict[str, pa.Array], report: ImportReport) -> None:
@@ -198,21 +266,3 @@ def make_lookup(name: str) -> str | None:
     """NFKD, ASCII, lower case, letters and digits only, suffix kept; None when nothing is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return "".join(character for character in plain if character.isalnum()) or None
-
-
-def name_ambiguities(rows: pa.Table, report: ImportReport) -> None:
-    """Names the people with several lookups, and the lookups with several people."""
-    pairs = (
-        rows.select(["universal_player_id", "player_lookup"])
-        .filter(pc.is_valid(rows.column("universal_player_id")))
-        .group_by(["universal_player_id", "player_lookup"], use_threads=False)
-        .aggregate([])
-    )
-    report.several_lookups = _list_several(pairs, "universal_player_id", "player_lookup")
-    report.several_people = _list_several(pairs, "player_lookup", "universal_player_id")
-
-
-def _list_several(pairs: pa.Table, one: str, many: str) -> list[str]:
-    grouped = pairs.group_by(one, use_threads=False).aggregate([(many, "list"), (many, "count")])
-    several = grouped.filter(pc.greater(grouped.column(f"{many}_count"), 1))
-    return sorted(f"{row[one]}: {', '.join(sorted(row[f'{many}_list']))}" for row in several.to_pylist())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import apache_beam as beam
@@ -20,6 +19,9 @@ from pipeline.options import BackfillConfig
 from pipeline.preflight import Preflight, check_dependencies
 from pipeline.warehouse.base import RunRow, Warehouse
 from pipeline.warehouse.duckdb import DuckDBWarehouse
+
+SETTLE_SECONDS = 5.0
+"""How long a run that failed waits for the warehouse to write that down."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,10 +56,11 @@ def run_job(
     run_at = clock()
     warehouse = open_warehouse(config)
     options = make_pipeline_options(config)
-    inputs = warehouse.read_input_state(config.dates)
-    preflight = check_dependencies(
-        warehouse, config.targets, workers=config.parallel, skip_checks=config.skip_preflight
-    )
+    with warehouse.share_reader():
+        inputs = warehouse.read_input_state(config.dates)
+        preflight = check_dependencies(
+            warehouse, config.targets, workers=config.parallel, skip_checks=config.skip_preflight
+        )
     on_plan(preflight)
     run = RunSpec(
         run_id=make_run_id(run_at),
@@ -72,10 +75,20 @@ def run_job(
         max_error_rate=config.max_error_rate,
         dependency_check=(clock() - run_at).total_seconds(),
     )
+    settling = open_warehouse(replace(config, lock_timeout=min(config.lock_timeout, SETTLE_SECONDS)))
     try:
         _run_pipeline(preflight, warehouse, run, options)
+    except Exception as error:
+        row = _record_failure(settling, run, error, clock())
+        if row is None or row["status"] != "success":
+            explained = _explain_failure(row, error)
+            if explained is error:
+                raise
+            raise explained from error
+        _log.warning("run %s is committed, but its pipeline ended badly: %s", run.run_id, error)
     except BaseException as error:
-        raise _settle_failure(warehouse, run, error, clock()) from error
+        _record_failure(settling, run, error, clock())
+        raise
     finally:
         warehouse.close_staging(run.run_id)
     row = warehouse.read_run(run.run_id)
@@ -103,19 +116,26 @@ def _run_pipeline(preflight: Preflight, warehouse: Warehouse, run: RunSpec, opti
     run_watched(pipeline)
 
 
-def _settle_failure(
+def _record_failure(
     warehouse: Warehouse, run: RunSpec, error: BaseException, ended: datetime
-) -> BaseException:
-    """The error to raise: what the commit stored, else the error itself, which is stored now."""
-    stored: RunRow | None = None
-    with contextlib.suppress(FeatureStoreError):
-        stored = warehouse.read_run(run.run_id)
-    if stored is not None and stored["status"] == "failed":
-        return restore_error(stored["error"])
-    if stored is None:
-        with contextlib.suppress(FeatureStoreError):
-            warehouse.record_failure(build_failed_row(run, error, ended))
-    if isinstance(error, Exception) and not isinstance(error, FeatureStoreError):
-        _log.debug("the pipeline failed", exc_info=error)
-        return FeatureStoreError(f"the pipeline failed: {type(error).__name__}: {error}")
-    return error
+) -> RunRow | None:
+    """The row that the run has now: its commit's, else a failed one; None when none can be written.
+
+    Nothing that goes wrong here may hide the error itself.
+    """
+    _log.debug("the pipeline failed", exc_info=error)
+    try:
+        return warehouse.record_failure(build_failed_row(run, error, ended))
+    except Exception:
+        _log.debug("the failure of run %s could not be recorded", run.run_id, exc_info=True)
+        return None
+
+
+def _explain_failure(row: RunRow | None, error: Exception) -> FeatureStoreError:
+    """The error to raise: the one that the commit stored, however a runner wrapped it."""
+    if isinstance(error, FeatureStoreError):
+        return error
+    stored = restore_error(row["error"]) if row is not None else None
+    if stored is not None and type(stored) is not FeatureStoreError:
+        return stored
+    return FeatureStoreError(f"the pipeline failed: {type(error).__name__}: {error}")

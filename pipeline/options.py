@@ -12,9 +12,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import cache
+from pathlib import Path
 from typing import Any, NoReturn
 
-from pipeline.errors import UsageError
+from pipeline.errors import BadInput, UsageError
 from pipeline.season import DateRange, parse_date
 from transforms.contracts import TargetSpec
 from transforms.gaps import Admission
@@ -68,12 +70,43 @@ class FlagParser(argparse.ArgumentParser):
         raise UsageError(f"{message}\nSee `{self.prog} --help`.")
 
 
+def day(text: str) -> date:
+    """An argparse type: a date."""
+    try:
+        return parse_date(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def local_path(text: str) -> str:
+    """An argparse type: the path of a DuckDB file, or of one to be made.
+
+    DuckDB keeps a database without a name in memory, where it ends with the command, reaches for
+    other servers at names such as ``md:``, and opens a Parquet or CSV file as a database in memory.
+    """
+    if not text or "\0" in text or re.match(r":|[A-Za-z][A-Za-z0-9+.-]*:", text):
+        raise argparse.ArgumentTypeError(
+            f"expected the path of a local file, found {text[:40]!r}; a name with a colon needs ./ before it"
+        )
+    try:
+        with Path(text).open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        # there is none yet, or who opens it will say why it cannot be read
+        return text
+    if head[8:] != b"DUCK":
+        raise BadInput(f"the warehouse {text} is no DuckDB file: name another one with --warehouse")
+    return text
+
+
 def whole_number(low: int, high: int) -> Any:
     """An argparse type: a whole number from ``low`` to ``high``."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise UsageError(f"expected a whole number from {low} to {high}, found {text[:40]!r}")
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number from {low} to {high}, found {text[:40]!r}"
+            )
         return int(text)
 
     return parse
@@ -95,20 +128,21 @@ def _number(text: str, high: float) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= high:
-        raise UsageError(f"expected a number from 0 to {high:g}, found {text[:40]!r}")
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to {high:g}, found {text[:40]!r}")
     return value
 
 
 def truth(text: str) -> bool:
     """An argparse type: ``true`` or ``false``, as a template passes them."""
     if text.lower() not in ("true", "false"):
-        raise UsageError(f"expected true or false, found {text[:40]!r}")
+        raise argparse.ArgumentTypeError(f"expected true or false, found {text[:40]!r}")
     return text.lower() == "true"
 
 
 def add_warehouse_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--warehouse",
+        type=local_path,
         default=DEFAULT_WAREHOUSE,
         metavar="PATH.duckdb",
         help="the embedded warehouse (default: %(default)s)",
@@ -125,9 +159,8 @@ def add_warehouse_flags(parser: argparse.ArgumentParser) -> None:
 def add_job_flags(parser: argparse.ArgumentParser) -> None:
     """Every flag of the job itself."""
     add_warehouse_flags(parser)
-    day = {"type": parse_date, "required": True, "metavar": "YYYY-MM-DD"}
-    parser.add_argument("--start-date", help="first target date", **day)  # type: ignore[arg-type]
-    parser.add_argument("--end-date", help="last target date", **day)  # type: ignore[arg-type]
+    for name, which in (("--start-date", "first"), ("--end-date", "last")):
+        parser.add_argument(name, type=day, required=True, metavar="YYYY-MM-DD", help=f"{which} target date")
     parser.add_argument(
         "--bootstrap-days",
         type=whole_number(0, MOST_BOOTSTRAP_DAYS),
@@ -172,8 +205,17 @@ def read_config(arguments: argparse.Namespace, beam_args: Sequence[str]) -> Back
     return config
 
 
+def name_argument(text: str) -> str:
+    """What a message may say of an argument: a flag's name, never a value, which may be a secret."""
+    match = re.match(r"--[A-Za-z0-9_-]{1,60}|-.", text)
+    return match[0] if match else "a value that belongs to no flag"
+
+
 def normalize_flags(argv: Sequence[str], separator: str) -> list[str]:
-    """The arguments with flag names spelt with ``separator``; refuses a flag given twice."""
+    """The arguments with flag names spelt with ``separator``.
+
+    Refuses a flag given twice, unless Beam collects its values in a list.
+    """
     out: list[str] = []
     seen: set[str] = set()
     for argument in argv:
@@ -182,23 +224,44 @@ def normalize_flags(argv: Sequence[str], separator: str) -> list[str]:
             out.append(argument)
             continue
         name = match[1].replace("-", separator).replace("_", separator)
-        if name in seen:
+        if name in seen and name.replace("-", "_") not in _list_repeatable():
             raise UsageError(f"--{match[1]} is given twice: keep one")
         seen.add(name)
         out.append(f"--{name}{match[2] or ''}")
     return out
 
 
-def check_beam_args(beam_args: Sequence[str]) -> list[str]:
-    """Beam's own flags, spelt as Beam spells them; refuses what Beam does not know."""
+def _build_beam_parser() -> argparse.ArgumentParser:
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    spelt = normalize_flags(beam_args, "_")
-    parser = FlagParser(prog="feature-store backfill", add_help=False)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for options in PipelineOptions.__subclasses__():
         options._add_argparse_args(parser)
-    _, unknown = parser.parse_known_args(spelt)
+    return parser
+
+
+@cache
+def _list_repeatable() -> frozenset[str]:
+    """Names of Beam's flags that may be given several times."""
+    plain = (argparse._StoreAction, argparse._StoreConstAction)
+    collecting = [action for action in _build_beam_parser()._actions if not isinstance(action, plain)]
+    return frozenset(flag.lstrip("-") for action in collecting for flag in action.option_strings)
+
+
+def check_beam_args(beam_args: Sequence[str]) -> list[str]:
+    """Beam's own flags, spelt as Beam spells them; refuses what Beam does not know."""
+    if not beam_args:
+        return []
+    spelt = normalize_flags(beam_args, "_")
+    try:
+        _, unknown = _build_beam_parser().parse_known_args(spelt)
+    except argparse.ArgumentError as error:
+        # argparse quotes the value, which may be a secret: what is wrong stands before it
+        what = re.split(r"[:'\"]", error.message)[0].strip()
+        raise UsageError(f"Beam's flag {error.argument_name}: {what}") from None
     if unknown:
-        name = unknown[0].partition("=")[0]
-        raise UsageError(f"unknown argument {name[:60]!r}: it is neither a flag of the job nor one of Beam's")
+        raise UsageError(
+            f"unknown argument: {name_argument(unknown[0])}. Expected a flag of the job, see "
+            "`feature-store backfill --help`, or one of Beam's, written in full"
+        )
     return spelt

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import WrongShape
 from pipeline.plan import Plan, make_plan
@@ -157,7 +158,8 @@ def plan_deletions(warehouse: Warehouse, plan: Plan) -> list[Loss]:
             continue
         stored = reader.read_stored_keys(start, end)
         rows = clean_rows(reader.read_history(start, end)).table
-        targets = rows.select(STAGED_TARGETS.names).cast(STAGED_TARGETS)
+        keyed = pc.is_valid(rows.column("player_lookup"))
+        targets = rows.select(STAGED_TARGETS.names).filter(keyed).cast(STAGED_TARGETS)
         lost = stored.join(targets, keys=STAGED_TARGETS.names, join_type="left anti")
         kept, found, gone = (_count_dates(table) for table in (stored, targets, lost))
         losses += [(day, kept[day], found.get(day, 0), gone[day]) for day in sorted(gone)]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 
 from pipeline.importing import SHOWN, ImportReport
+from pipeline.options import DEFAULT_WAREHOUSE
 from pipeline.plan import Plan
 from pipeline.preflight import Preflight
 from pipeline.season import DateRange
@@ -16,6 +20,8 @@ from pipeline.warehouse.duckdb_load import LoadOutcome
 from transforms.gaps import BOOTSTRAP, REASONS
 
 _CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if code != 10}
+_CONTROL |= {code: f"\\u{code:04x}" for code in [*range(0x2028, 0x202F), *range(0x2066, 0x206A)]}
+"""What steers a terminal: controls but the line feed, line separators, overrides of direction."""
 
 
 def escape_controls(text: str) -> str:
@@ -23,11 +29,31 @@ def escape_controls(text: str) -> str:
     return text.translate(_CONTROL)
 
 
-def to_json(value: Mapping[str, Any] | Sequence[Any]) -> str:
-    def plain(found: object) -> str:
-        return found.isoformat() if isinstance(found, date | datetime) else str(found)
+def escape_cell(text: str) -> str:
+    """The text on one line, control characters spelt out."""
+    return escape_controls(text).replace("\n", "\\x0a")
 
-    return json.dumps(value, default=plain, allow_nan=False, indent=2)
+
+def to_json(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    """JSON in ASCII: times in ISO form, bytes in base 64, sets as sorted lists, NaN as text."""
+    text = json.dumps(_plain(value), allow_nan=False, indent=2)
+    return text.replace("\x7f", "\\u007f")
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(found) for name, found in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(str(found) for found in value)
+    if isinstance(value, list | tuple):
+        return [_plain(found) for found in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value.isoformat() if isinstance(value, date | datetime | time) else str(value)
 
 
 def format_fields(title: str, fields: Iterable[tuple[str, str]]) -> str:
@@ -112,24 +138,29 @@ def summarize_run(row: RunRow, plan: Plan, warehouse: str) -> dict[str, Any]:
 
 
 def suggest_next(row: RunRow, warehouse: str) -> list[str]:
-    """The commands that one would run now."""
-    where = f"--warehouse {warehouse}"
+    """The commands that one would run now, ready for a shell."""
     commands = []
     if gaps_by_reason(row).get(BOOTSTRAP) and row["options"].get("bootstrap_days"):
         commands.append(
-            f"feature-store backfill {where} --start-date {row['start_date']} "
+            f"{suggest_command('backfill', warehouse)} --start-date {row['start_date']} "
             f"--end-date {row['end_date']} --bootstrap-days 0"
         )
     if row["gaps_open"]:
         commands.append(
-            f'feature-store sql {where} "SELECT skip_reason, COUNT(*) AS gaps FROM '
+            f'{suggest_command("sql", warehouse)} "SELECT skip_reason, COUNT(*) AS gaps FROM '
             "nba_predictions.feature_store_gaps WHERE resolved_at IS NULL AND withdrawn_at IS NULL "
             f"AND game_date BETWEEN '{row['start_date']}' AND '{row['end_date']}' "
             'GROUP BY skip_reason ORDER BY gaps DESC"'
         )
     elif row["records_expected"]:
-        commands.append(f"feature-store runs {where}")
+        commands.append(suggest_command("runs", warehouse))
     return commands
+
+
+def suggest_command(name: str, warehouse: str) -> str:
+    """The beginning of a command line on this warehouse, which is left out when it is the default."""
+    where = "" if warehouse == DEFAULT_WAREHOUSE else f" --warehouse {shlex.quote(warehouse)}"
+    return f"feature-store {name}{where}"
 
 
 def describe_run(row: RunRow, plan: Plan, warehouse: str) -> str:
@@ -197,11 +228,16 @@ def describe_import(found: ImportReport, outcome: LoadOutcome) -> str:
         ("kept back", f"{count(outcome.older)} older than the stored row"),
         ("duplicates", f"{count(found.duplicates)} lost against another row of their key"),
         ("rejected", count(rejected)),
-        *(("", f"{count(n)} x {escape_controls(reason)}") for reason, n in found.rejected.items()),
+        *(("", f"{count(n)} x {escape_cell(reason)}") for reason, n in found.rejected.most_common(SHOWN)),
     ]
+    if len(found.rejected) > SHOWN:
+        fields.append(("", f"and {len(found.rejected) - SHOWN} more reasons"))
+    if found.non_finite:
+        fields.append(("not finite", f"{count(found.non_finite)} NaN or infinite, to be read as NULL"))
     if found.ignored_columns:
-        names = ", ".join(sorted(escape_controls(name) for name in found.ignored_columns))
-        fields.append(("ignored columns", names))
+        names = [escape_cell(name) for name in sorted(found.ignored_columns)]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        fields.append(("ignored columns", ", ".join(names[:SHOWN]) + more))
     if found.absent_columns:
         fields.append(("absent columns", ", ".join(sorted(found.absent_columns))))
     if found.lookups_made:
@@ -212,8 +248,8 @@ def describe_import(found: ImportReport, outcome: LoadOutcome) -> str:
     return "\n".join(
         [
             format_fields(title, fields),
-            *_list_names("One person with several lookups", found.several_lookups),
-            *_list_names("One lookup with several people", found.several_people),
+            *_list_names("One person with several lookups", outcome.several_lookups),
+            *_list_names("One lookup with several people", outcome.several_people),
         ]
     )
 
@@ -222,4 +258,4 @@ def _list_names(title: str, names: Sequence[str]) -> list[str]:
     if not names:
         return []
     more = [f"  and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
-    return [f"{title} ({len(names)}):", *(f"  {escape_controls(n)}" for n in names[:SHOWN]), *more]
+    return [f"{title} ({len(names)}):", *(f"  {escape_cell(n)}" for n in names[:SHOWN]), *more]

@@ -11,7 +11,9 @@ from pipeline.errors import UsageError
 from transforms.windows import AS_OF_DAYS
 
 LONGEST_RANGE_DAYS = 366 * 300
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+LAST_DAY = date.max - timedelta(days=1)
+"""The last day that a half-open range can hold."""
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class DateRange:
             raise UsageError(f"--start-date {first} is after --end-date {last}: give the earlier date first")
         if (last - first).days >= LONGEST_RANGE_DAYS:
             raise UsageError(f"{first} to {last} is more than {LONGEST_RANGE_DAYS} days: check the years")
+        if last > LAST_DAY:
+            raise UsageError(f"expected a last date of {LAST_DAY} at most, found {last}")
         return cls(first, last + timedelta(days=1))
 
     @property
@@ -50,7 +54,7 @@ class DateRange:
 
 
 def parse_date(text: str) -> date:
-    """``YYYY-MM-DD``, nothing else."""
+    """The day that ``YYYY-MM-DD`` names; any other text is refused."""
     try:
         if _ISO_DATE.fullmatch(text):
             return date.fromisoformat(text)

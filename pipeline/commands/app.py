@@ -12,12 +12,13 @@ from types import FrameType
 from typing import NoReturn
 
 from pipeline.commands import inspect, load, run
-from pipeline.commands.console import emit_json, say
+from pipeline.commands.console import emit_json, prepare_streams, say
 from pipeline.errors import INTERRUPTED, TERMINATED, FeatureStoreError, UsageError
-from pipeline.options import FlagParser, normalize_flags
+from pipeline.options import FlagParser, name_argument, normalize_flags
 from pipeline.report import escape_controls
 
 Command = Callable[..., int]
+LONGEST_REASON = 300
 
 
 class Terminated(BaseException):
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug, as_json = "--debug" in arguments, "--json" in arguments
+    prepare_streams()
     # what goes wrong is told once, by this module; Beam's own log is for --debug
     logging.basicConfig(level=logging.DEBUG if debug else logging.CRITICAL, stream=sys.stderr)
     previous = signal.signal(signal.SIGTERM, _raise_terminated)
@@ -49,14 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FeatureStoreError as error:
         return _explain(error, error.exit_code, as_json, debug)
     except KeyboardInterrupt:
-        return _leave(INTERRUPTED, "interrupted")
+        return _leave(INTERRUPTED, "interrupted", as_json)
     except Terminated:
-        return _leave(TERMINATED, "terminated")
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+        return _leave(TERMINATED, "terminated", as_json)
     except Exception as error:
-        internal = FeatureStoreError(f"{type(error).__name__}: {error}")
+        # what others raise may quote a row: the first line is enough for a person
+        reason = (str(error).splitlines() or [""])[0][:LONGEST_REASON]
+        internal = FeatureStoreError(f"internal error, {type(error).__name__}: {reason}; --debug shows where")
         return _explain(internal, FeatureStoreError.exit_code, as_json, debug)
     finally:
         signal.signal(signal.SIGTERM, previous)
@@ -64,18 +65,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(arguments: Sequence[str]) -> int:
     parser = build_parser()
+    first = arguments[0] if arguments else ""
+    if first.startswith("-") and first not in ("-h", "--help"):
+        raise UsageError(
+            f"expected a command first, found {name_argument(first)}; flags stand after the command. "
+            "See `feature-store --help`"
+        )
     known, rest = parser.parse_known_args(normalize_flags(arguments, "-"))
     command: Command = known.run
     if known.takes_beam_flags:
         return command(known, rest)
     if rest:
-        raise UsageError(f"unknown argument {rest[0][:60]!r}; see `feature-store {known.command} --help`")
+        raise UsageError(
+            f"unknown argument: {name_argument(rest[0])}. See `feature-store {known.command} --help`"
+        )
     return command(known)
 
 
 def _explain(error: FeatureStoreError, code: int, as_json: bool, debug: bool) -> int:
     if debug:
-        traceback.print_exc(file=sys.stderr)
+        say(escape_controls(traceback.format_exc()))
     say(f"error: {escape_controls(str(error))}")
     if as_json:
         emit_json({"error": str(error), "exit_code": code})
@@ -86,9 +95,9 @@ def _raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
     raise Terminated
 
 
-def _leave(code: int, what: str) -> NoReturn:
+def _leave(code: int, what: str, as_json: bool) -> NoReturn:
     """Ends at once: a pipeline may still hold threads. What was not committed is not visible."""
     say(f"{what}: a commit is whole or not there; the same command again finishes the job")
-    sys.stdout.flush()
-    sys.stderr.flush()
+    if as_json:
+        emit_json({"error": what, "exit_code": code})
     os._exit(code)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import base64
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
-from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
 
-from pipeline.commands.console import add_command, emit, emit_json, say
+from pipeline.commands.console import add_command, emit, emit_json, emit_table, say
+from pipeline.errors import BadInput, UsageError
 from pipeline.options import add_warehouse_flags, whole_number
-from pipeline.report import count, escape_controls, to_json
+from pipeline.report import count, escape_cell, escape_controls, to_json
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 
-PIPE_WIDTH = 1_000
-"""Characters of a line that is read by a program: nothing is cut or wrapped."""
-
 FORMATS = ("table", "csv", "json")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+SHOWN_ERROR = 100
+_FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for a formula, the last four for the full width forms."""
 
 
 def add_commands(commands: Any) -> None:
@@ -55,9 +54,13 @@ def run_sql(arguments: argparse.Namespace) -> int:
     rows = warehouse.query(arguments.query)
     if arguments.out is not None:
         write_rows(rows, Path(arguments.out))
-        say(f"wrote {count(rows.num_rows)} rows to {arguments.out}")
-    elif arguments.json or arguments.format == "json":
-        emit_json(rows.to_pylist())
+        say(f"wrote {count(rows.num_rows)} rows to {escape_cell(arguments.out)}")
+        if arguments.json:
+            emit_json({"out": arguments.out, "rows_written": rows.num_rows, "exit_code": 0})
+    elif arguments.json:
+        emit_json({"rows": list_rows(rows), "exit_code": 0})
+    elif arguments.format == "json":
+        emit(to_json(list_rows(rows)))
     elif arguments.format == "csv":
         emit(format_csv(rows))
     else:
@@ -66,18 +69,40 @@ def run_sql(arguments: argparse.Namespace) -> int:
 
 
 def write_rows(rows: pa.Table, path: Path) -> None:
-    """Writes a new Parquet file; never replaces one."""
-    from pipeline.errors import BadInput
-
+    """Writes a new Parquet file, whole or not at all; never replaces one."""
     if path.suffix.lower() != ".parquet":
-        raise BadInput(f"{path}: --out writes Parquet, give a name that ends in .parquet")
+        raise UsageError(f"{path}: --out writes Parquet, give a name that ends in .parquet")
     try:
-        with path.open("xb") as sink:
-            pq.write_table(rows, sink)
+        sink = path.open("xb")
     except FileExistsError as error:
         raise BadInput(f"{path}: exists already, choose another name") from error
     except OSError as error:
         raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        with sink:
+            pq.write_table(rows, sink)
+    except (OSError, pa.ArrowException) as error:
+        path.unlink()
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"{path}: cannot be written ({reason}); nothing is left of it") from error
+    except BaseException:
+        path.unlink()
+        raise
+
+
+def list_rows(rows: pa.Table) -> list[dict[str, Any]]:
+    """The rows as Python values by column name."""
+    values = [_list_values(rows, name) for name in rows.column_names]
+    return [dict(zip(rows.column_names, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def _list_values(rows: pa.Table, name: str) -> list[Any]:
+    try:
+        return list(rows.column(name).to_pylist())
+    except (OverflowError, ValueError) as error:
+        raise BadInput(
+            f"the column {name[:80]!r} holds a time that cannot be shown: select CAST(... AS STRING)"
+        ) from error
 
 
 def _cell(value: object) -> str:
@@ -85,44 +110,49 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, dict | list):
         return to_json(value).replace("\n", "")
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return str(value)
 
 
 def format_csv(rows: pa.Table) -> str:
-    """CSV in which no cell starts a formula: such text gets a leading apostrophe."""
+    """CSV in which no cell starts a formula and no character steers a terminal.
 
-    def guard(value: object) -> str | None:
-        text = _cell(value)
-        is_text = not isinstance(value, int | float)
-        return f"'{text}" if is_text and text.startswith(_FORMULA_STARTS) else text
-
-    columns = {
-        name: pa.array([guard(v) for v in rows.column(i).to_pylist()], pa.string())
-        for i, name in enumerate(rows.column_names)
-    }
+    A text that a spreadsheet would compute, in a row or as a column's name, gets a leading
+    apostrophe; control characters are spelt out; NULL is an empty cell without quotes.
+    """
+    columns = [
+        pa.array([_guard(value) for value in _list_values(rows, name)], pa.string())
+        for name in rows.column_names
+    ]
     sink = pa.BufferOutputStream()
-    csv.write_csv(pa.table(list(columns.values()), names=list(columns)), sink)
-    return bytes(sink.getvalue()).decode().rstrip("\n")
+    csv.write_csv(pa.table(columns, names=[_guard(name) for name in rows.column_names]), sink)
+    return bytes(sink.getvalue()).decode().removesuffix("\n")
+
+
+def _guard(value: object) -> str | None:
+    if value is None:
+        return None
+    text = _cell(value)
+    if not isinstance(value, int | float | Decimal) and text.lstrip().startswith(_FORMULA_STARTS):
+        text = f"'{text}"
+    return escape_controls(text)
 
 
 def print_table(rows: pa.Table) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PIPE_WIDTH)
-    table = RichTable(box=None, pad_edge=False, header_style="bold")
-    for field in rows.schema:
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
-        table.add_column(Text(escape_controls(field.name)), justify="right" if number else "left")
-    for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
-        table.add_row(*(Text(escape_controls(_cell(value))) for value in row))
-    console.print(table)
+    kinds = [field.type for field in rows.schema]
+    emit_table(
+        [escape_cell(name) for name in rows.column_names],
+        [[escape_cell(_cell(value)) for value in _list_values(rows, name)] for name in rows.column_names],
+        [pa.types.is_integer(k) or pa.types.is_floating(k) or pa.types.is_decimal(k) for k in kinds],
+    )
 
 
 def run_runs(arguments: argparse.Namespace) -> int:
     warehouse = DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
     runs = warehouse.list_runs(arguments.limit)
     if arguments.json:
-        emit_json(runs)
+        emit_json({"runs": runs, "exit_code": 0})
         return 0
     shown = [
         {
@@ -134,11 +164,13 @@ def run_runs(arguments: argparse.Namespace) -> int:
             "written": row["records_created"] + row["records_updated"],
             "gaps": row["gaps_open"],
             "seconds": round(row["duration_seconds"], 1),
+            "error": (row["error"] or "").partition("\n")[0][:SHOWN_ERROR],
         }
         for row in runs
     ]
     if not shown:
         emit("no run yet")
-    else:
-        print_table(pa.Table.from_pylist(shown))
+        return 0
+    table = pa.Table.from_pylist(shown)
+    print_table(table if any(row["error"] for row in shown) else table.drop_columns("error"))
     return 0

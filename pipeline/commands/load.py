@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pipeline.commands.console import add_command, emit, emit_json
 from pipeline.demo import LeagueSpec, generate_seasons
+from pipeline.errors import BadInput
 from pipeline.importing import read_files
 from pipeline.options import add_warehouse_flags, whole_number
-from pipeline.report import count, describe_import, format_fields
+from pipeline.report import count, describe_import, format_fields, suggest_command
 from pipeline.season import DateRange
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 
@@ -61,9 +63,17 @@ def add_commands(commands: Any) -> None:
     add_warehouse_flags(parser)
 
 
+def open_for_loading(arguments: argparse.Namespace) -> DuckDBWarehouse:
+    """The warehouse, which need not exist yet; its directory must."""
+    directory = Path(arguments.warehouse).parent
+    if not directory.is_dir():
+        raise BadInput(f"there is no directory {directory} for the warehouse: make it first")
+    return DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
+
+
 def run_import(arguments: argparse.Namespace) -> int:
     rows, report = read_files(arguments.files)
-    warehouse = DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
+    warehouse = open_for_loading(arguments)
     outcome = warehouse.load(rows, datetime.now(UTC), replace_dates=arguments.replace_dates)
     if arguments.json:
         emit_json({**vars(report), **vars(outcome), "exit_code": 0})
@@ -79,14 +89,15 @@ def run_demo(arguments: argparse.Namespace) -> int:
         seasons=arguments.seasons,
         teams=arguments.teams,
     )
-    warehouse = DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
+    warehouse = open_for_loading(arguments)
     rows, dates = warehouse.load_generated(generate_seasons(spec), datetime.now(UTC))
     command = (
-        f"feature-store backfill --warehouse {arguments.warehouse} "
+        f"{suggest_command('backfill', arguments.warehouse)} "
         f"--start-date {dates.start} --end-date {dates.last}"
     )
     if arguments.json:
-        emit_json({"rows": rows, "start_date": dates.start, "end_date": dates.last, "next": [command]})
+        found = {"rows": rows, "start_date": dates.start, "end_date": dates.last}
+        emit_json({**found, "next": [command], "exit_code": 0})
     else:
         emit(_describe_demo(spec, rows, dates))
         emit(f"\nNext\n  {command}")

@@ -7,6 +7,7 @@ and every method opens what it needs and closes it again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -80,6 +81,10 @@ class CommitOutcome:
 class Warehouse(Protocol):
     """The tables, read in bounded windows and changed in one transaction a run."""
 
+    def share_reader(self) -> AbstractContextManager[None]:
+        """Inside the block the questions of this thread cost less, and see one state."""
+        ...
+
     def describe(self, table: Table) -> pa.Schema | None:
         """The columns that the stored table has; None when it does not exist."""
         ...
@@ -112,13 +117,13 @@ class Warehouse(Protocol):
         """Audits the staged files and publishes them with the run-history row, or raises.
 
         One transaction: every reader sees all of it or nothing. Asking twice for the same run
-        does it once and answers with the stored row. ``build_row`` is called before the last
-        statement.
+        does it once and answers with the stored row; a run that is on record as failed fails
+        again. ``build_row`` is called before the last statement.
         """
         ...
 
-    def record_failure(self, row: RunRow) -> None:
-        """Writes the history row of a failed run, unless the run has a row already."""
+    def record_failure(self, row: RunRow) -> RunRow:
+        """Writes the history row of a failed run, unless the run has one; gives the stored row."""
         ...
 
     def read_run(self, run_id: str) -> RunRow | None:

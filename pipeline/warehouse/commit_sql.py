@@ -34,7 +34,7 @@ from transforms.schema import (
     STAGED_TARGETS,
 )
 from transforms.vector import FEATURES as VECTOR
-from transforms.vector import MISSING
+from transforms.vector import MISSING, Feature
 
 KEY = list_columns(FEATURE_STORE.key)
 STORE, LEDGER = name_table(FEATURE_STORE), name_table(FEATURE_STORE_GAPS)
@@ -72,7 +72,7 @@ def list_audit_rules(dates: DateRange) -> list[AuditRule]:
         for kind in STAGED_SCHEMAS
     )
     outside = f"NOT (game_date >= {date_literal(dates.start)} AND game_date < {date_literal(dates.end)})"
-    broken = " OR ".join(_break_value(f.value_column, f.source_column, f.low, f.high) for f in VECTOR)
+    broken = " OR ".join(_break_value(feature) for feature in VECTOR)
     return [
         AuditRule(
             "every target is exactly one feature row or one gap",
@@ -90,15 +90,16 @@ def list_audit_rules(dates: DateRange) -> list[AuditRule]:
     ]
 
 
-def _break_value(value: str, source: str, low: float | None, high: float | None) -> str:
-    column = quote(value)
-    tests = [
-        f"({column} IS NULL) <> ({quote(source)} = {text_literal(MISSING)})",
-        f"NOT isfinite({column})",
-    ]
-    tests += [f"{column} < {low!r}"] if low is not None else []
-    tests += [f"{column} > {high!r}"] if high is not None else []
-    return "(" + " OR ".join(f"COALESCE({test}, FALSE)" for test in tests) + ")"
+def _break_value(feature: Feature) -> str:
+    """True where the value or its source is not what the registry permits; never NULL."""
+    value, source = quote(feature.value_column), quote(feature.source_column)
+    tests = [f"NOT isfinite({value})"]
+    tests += [f"{value} < {feature.low!r}"] if feature.low is not None else []
+    tests += [f"{value} > {feature.high!r}"] if feature.high is not None else []
+    return (
+        f"CASE WHEN {value} IS NULL THEN {source} IS DISTINCT FROM {text_literal(MISSING)} "
+        f"ELSE {source} IS DISTINCT FROM {text_literal(feature.source)} OR {' OR '.join(tests)} END"
+    )
 
 
 def list_deletions(dates: DateRange) -> str:
@@ -187,7 +188,7 @@ def withdraw_gaps(request: CommitRequest) -> str:
     """Closes the open gaps whose key is no target any more, and says so."""
     return (
         f"UPDATE {LEDGER} AS s SET withdrawn_at = {time_literal(request.run_at)}, "
-        "skip_detail = 'no target any more: its player row was removed' "
+        "skip_detail = 'no target any more: no player row counts for this player and date' "
         f"WHERE {OPEN} AND {bound_dates(FEATURE_STORE_GAPS, request.targets, 's')} "
         f"AND NOT {_exists('staged_targets', 's')}"
     )

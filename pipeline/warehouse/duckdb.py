@@ -7,7 +7,7 @@ last committed run, never half of one. The write side of a run is in ``duckdb_co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 from pipeline.season import DateRange
 from pipeline.warehouse import duckdb_commit, duckdb_load, sql
 from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputState, RunRow
-from pipeline.warehouse.duckdb_connection import connect, describe_table, fetch_one
+from pipeline.warehouse.duckdb_connection import connect, describe_table, fetch_one, share_reader
 from pipeline.warehouse.duckdb_load import LoadOutcome
 from pipeline.warehouse.duckdb_query import answer_query
 from pipeline.warehouse.staging import LocalStager, remove_staging
@@ -62,9 +62,16 @@ class DuckDBWarehouse:
     lock_timeout: float = 60.0
 
     @contextmanager
-    def open(self, *, read_only: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
-        with connect(self.path, self.lock_timeout, read_only=read_only) as connection:
+    def open(
+        self, *, read_only: bool = True, create: bool | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection; one that writes makes the file unless ``create`` is False."""
+        create = not read_only if create is None else create
+        with connect(self.path, self.lock_timeout, read_only=read_only, create=create) as connection:
             yield connection
+
+    def share_reader(self) -> AbstractContextManager[None]:
+        return share_reader(self.path, self.lock_timeout)
 
     def describe(self, table: Table) -> pa.Schema | None:
         with self.open() as connection:
@@ -114,12 +121,12 @@ class DuckDBWarehouse:
         remove_staging(self.path, run_id)
 
     def commit(self, request: CommitRequest, build_row: Callable[[CommitOutcome], RunRow]) -> RunRow:
-        with self.open(read_only=False) as connection:
+        with self.open(read_only=False, create=False) as connection:
             return duckdb_commit.commit_run(connection, request, build_row)
 
-    def record_failure(self, row: RunRow) -> None:
-        with self.open(read_only=False) as connection:
-            duckdb_commit.record_failure(connection, row)
+    def record_failure(self, row: RunRow) -> RunRow:
+        with self.open(read_only=False, create=False) as connection:
+            return duckdb_commit.record_failure(connection, row)
 
     def read_run(self, run_id: str) -> RunRow | None:
         with self.open() as connection:

@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline.errors import AuditFailed, Conflict, DeletionRefused
+from pipeline.errors import AuditFailed, Conflict, DeletionRefused, restore_error
 from pipeline.season import DateRange
 from pipeline.warehouse import commit_sql, sql
 from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputState, Loss, RunRow
@@ -64,11 +64,9 @@ def _publish(
     steps = _Steps()
     create_outputs(connection)
     done = read_run(connection, request.run_id)
-    if done is not None and done["status"] == "success":
-        return done
+    if done is not None:
+        return _answer_again(done)
     _check_inputs(connection, request)
-    for kind in (FEATURES, GAPS, TARGETS):
-        connection.execute(commit_sql.create_staged_view(kind, request.paths(kind)))
     _check_complete(connection, request)
     check_rules(connection, commit_sql.list_audit_rules(request.targets))
     steps.finish("audit")
@@ -79,6 +77,13 @@ def _publish(
     steps.finish("identities")
     row = build_row(CommitOutcome(**outcome, **ledger, steps=steps.seconds))
     insert_run(connection, row)
+    return row
+
+
+def _answer_again(row: RunRow) -> RunRow:
+    """What a run that is on record gets: its row, or once more the error that ended it."""
+    if row["status"] != "success":
+        raise restore_error(row["error"] or "")
     return row
 
 
@@ -116,7 +121,7 @@ def _check_inputs(connection: duckdb.DuckDBPyConnection, request: CommitRequest)
 
 
 def _check_complete(connection: duckdb.DuckDBPyConnection, request: CommitRequest) -> None:
-    """Every row of the window was read, and every staged row is there."""
+    """Every row of the window was read, and every staged row is there, in a view of its kind."""
     stored = fetch_one(connection, sql.count_window(PLAYER_GAME_SUMMARY, request.window))[0]
     if stored != request.rows_read:
         raise AuditFailed(
@@ -124,7 +129,13 @@ def _check_complete(connection: duckdb.DuckDBPyConnection, request: CommitReques
             f"{request.window}, but the table holds {stored} there: nothing was published"
         )
     for kind in (FEATURES, GAPS, TARGETS):
-        found = fetch_one(connection, f"SELECT COUNT(*) FROM staged_{kind}")[0]
+        try:
+            connection.execute(commit_sql.create_staged_view(kind, request.paths(kind)))
+            found = fetch_one(connection, f"SELECT COUNT(*) FROM staged_{kind}")[0]
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            raise AuditFailed(
+                f"the staged {kind} cannot be read: {str(error).splitlines()[0]}; nothing was published"
+            ) from error
         if found != request.rows(kind):
             raise AuditFailed(
                 f"{request.rows(kind)} {kind} were staged, but their files hold {found}: "
@@ -222,11 +233,14 @@ def insert_run(connection: duckdb.DuckDBPyConnection, row: RunRow) -> None:
     )
 
 
-def record_failure(connection: duckdb.DuckDBPyConnection, row: RunRow) -> None:
-    """The history row of a failed run, unless the run has one."""
-    create_outputs(connection)
-    if read_run(connection, row["run_id"]) is None:
-        insert_run(connection, row)
+def record_failure(connection: duckdb.DuckDBPyConnection, row: RunRow) -> RunRow:
+    """The history row of a failed run, unless the run has one; gives the stored row."""
+    with transaction(connection):
+        create_outputs(connection)
+        stored = read_run(connection, row["run_id"])
+        if stored is None:
+            insert_run(connection, row)
+    return stored or row
 
 
 def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> RunRow | None:

@@ -1,15 +1,18 @@
 """How the embedded warehouse's file is opened, and the few questions every opener asks.
 
 While one process writes, no other can open the file, so connections are short: :func:`connect`
-opens with the one fixed configuration, waits for a holder and names it, and closes.
+opens with the one fixed configuration, waits for a holder and names it, and closes. Inside a
+process the same holds: DuckDB refuses a reader beside a writer there, and two writers, whom it
+would let in, wait for each other here.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,12 @@ CONFIGURATION = {
 """The one configuration: DuckDB refuses a second one inside a process."""
 
 RETRY_SECONDS = 0.1
-_HOLDER = re.compile(r"Conflicting lock is held in (.*?)\. See also", re.DOTALL)
+_LOCKED = "Could not set lock on file"
+_HOLDER = re.compile(r"lock is (?:already )?held in (.*?)(?:\. See also|, likely|$)", re.I | re.DOTALL)
+_OTHER_MODE = "different configuration than existing connections"
+_NO_PATH = re.compile(r":memory:.*|[a-z0-9]+://.*|.*[?\\].*|", re.DOTALL)
+_WRITERS: dict[str, threading.Lock] = {}
+_SHARED = threading.local()
 
 
 @contextmanager
@@ -38,48 +46,112 @@ def connect(
     lock_timeout: float,
     *,
     read_only: bool,
+    create: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the file, closed at the end; waits for another process that holds it."""
+    """A connection to the file, closed at the end; waits for whoever holds it.
+
+    Raises ``WarehouseLocked``, naming the holder, after ``lock_timeout`` seconds, and ``BadInput``
+    when there is no such file (unless ``create``) or none that DuckDB can open.
+    """
+    if _NO_PATH.fullmatch(path):
+        raise BadInput(f"expected the path of a local file without '?' and '\\', found {path[:200]!r}")
+    shared = vars(_SHARED).get(path)
+    if read_only and shared is not None:
+        yield shared
+        return
     deadline = time.monotonic() + lock_timeout
+    with nullcontext() if read_only else _claim_writing(path, lock_timeout):
+        connection = _open(path, deadline, lock_timeout, sleep, read_only=read_only, create=create)
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+        finally:
+            connection.close()
+
+
+@contextmanager
+def share_reader(path: str, lock_timeout: float) -> Iterator[None]:
+    """Inside the block every read of this thread uses one connection.
+
+    Opening takes longer than most questions; and all of them see the same state.
+    """
+    with connect(path, lock_timeout, read_only=True) as connection:
+        outer = vars(_SHARED).get(path)
+        vars(_SHARED)[path] = connection
+        try:
+            yield
+        finally:
+            vars(_SHARED)[path] = outer
+
+
+@contextmanager
+def _claim_writing(path: str, lock_timeout: float) -> Iterator[None]:
+    lock = _WRITERS.setdefault(str(Path(path).resolve()), threading.Lock())
+    if not lock.acquire(timeout=min(lock_timeout, threading.TIMEOUT_MAX)):
+        raise WarehouseLocked(_explain_locked(path, "another run of this process", lock_timeout))
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _open(
+    path: str,
+    deadline: float,
+    lock_timeout: float,
+    sleep: Callable[[float], None],
+    *,
+    read_only: bool,
+    create: bool,
+) -> duckdb.DuckDBPyConnection:
     while True:
         try:
-            connection = duckdb.connect(path, read_only=read_only, config=dict(CONFIGURATION))
-            break
-        except duckdb.IOException as error:
-            holder = _HOLDER.search(str(error))
+            if not create and not Path(path).exists():
+                raise BadInput(
+                    f"there is no warehouse at {path}: load one with `feature-store import` or `demo`"
+                )
+            return duckdb.connect(path, read_only=read_only, config=dict(CONFIGURATION))
+        except (duckdb.Error, OSError) as error:
+            holder = find_holder(error)
             if holder is None:
-                raise BadInput(_explain_unopened(path, error)) from error
+                first = (str(error).splitlines() or [type(error).__name__])[0]
+                raise BadInput(f"the warehouse {path} cannot be opened as a DuckDB file: {first}") from error
             if time.monotonic() >= deadline:
-                raise WarehouseLocked(
-                    f"the warehouse {path} is held by {Path(holder[1]).name}; waited "
-                    f"{lock_timeout:g} s. Let it finish, or give more time with --lock-timeout"
-                ) from error
+                raise WarehouseLocked(_explain_locked(path, holder, lock_timeout)) from error
         sleep(RETRY_SECONDS)
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        yield connection
-    finally:
-        connection.close()
 
 
-def _explain_unopened(path: str, error: duckdb.Error) -> str:
-    if not Path(path).exists():
-        return f"there is no warehouse at {path}: load one with `feature-store import` or `demo`"
-    first = str(error).splitlines()[0]
-    return f"the warehouse {path} cannot be opened as a DuckDB file: {first}"
+def find_holder(error: Exception) -> str | None:
+    """Who holds the file, when that is why it could not be opened."""
+    text = str(error)
+    if isinstance(error, duckdb.ConnectionException) and _OTHER_MODE in text:
+        return "another connection of this process"
+    if not isinstance(error, duckdb.IOException) or _LOCKED not in text:
+        return None
+    found = _HOLDER.search(text)
+    return Path(found[1]).name if found else "another process"
+
+
+def _explain_locked(path: str, holder: str, lock_timeout: float) -> str:
+    return (
+        f"the warehouse {path} is held by {holder}; waited {lock_timeout:g} s. "
+        "Let it finish, or give more time with --lock-timeout"
+    )
 
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """BEGIN, then COMMIT, or ROLLBACK when the block raises."""
-    connection.execute("BEGIN TRANSACTION")
     try:
+        connection.execute("BEGIN TRANSACTION")
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # the first error is the one to tell; a failed COMMIT leaves nothing to roll back
+        with suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
 def describe_table(connection: duckdb.DuckDBPyConnection, table: Table) -> pa.Schema | None:

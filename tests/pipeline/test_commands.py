@@ -1,0 +1,938 @@
+"""The command line: what it accepts, what it refuses, what reaches stdout, the terminal and the shell."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from boxscores import FIRST_DATE, make_rows, read_input_version, read_stored, vary, write_file
+from hamcrest import (
+    all_of,
+    any_of,
+    assert_that,
+    contains_exactly,
+    contains_string,
+    empty,
+    equal_to,
+    has_entries,
+    has_item,
+    has_items,
+    has_key,
+    has_length,
+    has_properties,
+    has_string,
+    instance_of,
+    is_not,
+    matches_regexp,
+    not_,
+    only_contains,
+    starts_with,
+)
+
+from pipeline.commands import app
+from pipeline.commands.app import Terminated, build_parser, main
+from pipeline.commands.inspect import format_csv, list_rows, write_rows
+from pipeline.errors import BadInput, FeatureStoreError, UsageError
+from pipeline.options import DEFAULT_WAREHOUSE, check_beam_args, normalize_flags, read_config
+from pipeline.report import escape_cell, escape_controls, suggest_command, suggest_next, to_json
+from pipeline.season import LAST_DAY, DateRange, parse_date
+from transforms.schema import RUN_HISTORY
+
+CANARY = "canary-4f1c"
+COMMANDS = ("backfill", "import", "demo", "sql", "runs")
+TABLE = "nba_analytics.player_game_summary"
+DATES = ("--start-date", str(FIRST_DATE), "--end-date", str(FIRST_DATE + timedelta(days=2)))
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that ended: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON object on stdout."""
+        found = json.loads(self.out)
+        assert isinstance(found, dict)
+        return found
+
+    @property
+    def printed(self) -> str:
+        return self.out + self.err
+
+
+Run = Callable[..., Finished]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in this process."""
+
+    def call(*arguments: object) -> Finished:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return Finished(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A warehouse with box scores and one committed run over them; tests only read it."""
+    directory = tmp_path_factory.mktemp("published")
+    warehouse = str(directory / "house.duckdb")
+    file = write_file(make_rows(), directory / "rows.parquet")
+    assert main(["import", file, "--warehouse", warehouse]) == 0
+    assert main(["backfill", "--warehouse", warehouse, *DATES]) == 0
+    return warehouse
+
+
+@pytest.fixture
+def in_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def imported(run: Run, in_directory: Path) -> str:
+    """A warehouse in the current directory that holds box scores only."""
+    write_file(make_rows(), in_directory / "rows.parquet")
+    assert run("import", "rows.parquet", "--warehouse", "w.duckdb").code == 0
+    return "w.duckdb"
+
+
+def spawn(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Runs a command in a process of its own."""
+    program = "import sys; from pipeline.commands.app import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        check=False,
+        timeout=60,
+        **{"capture_output": True, **options},
+    )
+
+
+# Help
+
+
+def test_help_lists_every_command_and_how_to_start(run: Run) -> None:
+    shown = run("--help")
+    assert_that(shown, has_properties(code=0, err=""))
+    assert_that(
+        shown.out, all_of(*map(contains_string, COMMANDS), contains_string("Start with: feature-store"))
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_shows_an_example_that_parses(run: Run, command: str) -> None:
+    shown = run(command, "--help")
+    assert_that(shown, has_properties(code=0, err=""))
+    assert_that(shown.out, all_of(*map(contains_string, ("--json", "--debug", "example:"))))
+    example = shown.out.partition("example:\n")[2].strip().partition("\n\n")[0]
+    words = shlex.split(example)
+    assert_that(words[:2], equal_to(["feature-store", command]))
+    known, rest = build_parser().parse_known_args(normalize_flags(words[1:], "-"))
+    assert_that((known.command, rest), equal_to((command, [])))
+
+
+def test_the_list_of_commands_under_test_is_complete() -> None:
+    with pytest.raises(UsageError, match="choose from") as refused:
+        build_parser().parse_args(["nonsense"])
+    for command in COMMANDS:
+        assert_that(refused.value, has_string(contains_string(f"'{command}'")))
+    assert_that(str(refused.value).count("'"), equal_to(2 * len(COMMANDS) + 2))
+
+
+# Flags
+
+
+def read(*arguments: str) -> Any:
+    known, rest = build_parser().parse_known_args(normalize_flags(["backfill", *arguments], "-"))
+    return read_config(known, rest)
+
+
+def test_hyphens_and_underscores_name_the_same_flags() -> None:
+    hyphens = read("--start-date", "2024-01-01", "--end-date=2024-01-02", "--min-games=3", "--allow-deletes")
+    underscores = read(
+        "--start_date", "2024-01-01", "--end_date=2024-01-02", "--min_games=3", "--allow_deletes=true"
+    )
+    assert_that(hyphens, equal_to(underscores))
+    assert_that(hyphens, has_properties(min_games=3, allow_deletes=True, start_date=date(2024, 1, 1)))
+
+
+def test_underscores_in_values_stay(run: Run, in_directory: Path) -> None:
+    write_file(make_rows(), in_directory / "my_rows-1.parquet")
+    assert_that(run("import", "my_rows-1.parquet", "--warehouse=my_house-1.duckdb").code, equal_to(0))
+    assert_that((in_directory / "my_house-1.duckdb").exists(), equal_to(True))
+
+
+def test_a_beam_option_is_accepted_in_either_spelling() -> None:
+    config = read(*DATES, "--direct-running-mode=in_memory", "--direct_num_workers", "1")
+    assert_that(
+        config.beam_args, contains_exactly("--direct_running_mode=in_memory", "--direct_num_workers", "1")
+    )
+
+
+def test_beam_options_that_collect_values_may_be_repeated() -> None:
+    assert_that(read(*DATES, "--experiments=a", "--experiments=b").beam_args, has_length(2))
+    with pytest.raises(UsageError, match="--runner is given twice"):
+        read(*DATES, "--runner=DirectRunner", "--runner=FnApiRunner")
+
+
+def test_beam_options_are_stored_with_the_run_by_name_only() -> None:
+    config = read(*DATES, f"--temp_location={CANARY}", "--job_name", CANARY)
+    assert_that(config.describe()["beam_args"], equal_to(["--temp_location", "--job_name"]))
+    assert_that(str(config.describe()), not_(contains_string(CANARY)))
+
+
+def test_no_beam_option_needs_no_beam() -> None:
+    program = (
+        "import sys; from pipeline.options import check_beam_args; import pipeline.commands.app; "
+        "check_beam_args([]); sys.exit('apache_beam' in sys.modules)"
+    )
+    assert_that(subprocess.run([sys.executable, "-c", program], check=False).returncode, equal_to(0))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["backfill", *DATES, f"--password={CANARY}"], "unknown argument: --password"),
+        (["backfill", *DATES, "--password", CANARY], "unknown argument: --password"),
+        (["backfill", *DATES, f"-p{CANARY}"], "unknown argument: -p"),
+        (["backfill", *DATES, CANARY], "a value that belongs to no flag"),
+        (["backfill", *DATES, f"--direct_num_workers={CANARY}"], "--direct_num_workers: invalid int value"),
+        (["backfill", *DATES, f"--streaming={CANARY}"], "--streaming"),
+        (["backfill", *DATES, "--runer=DirectRunner"], "unknown argument: --runer"),
+        (["backfill", *DATES, "--direct_num_worker=2"], "unknown argument: --direct_num_worker"),
+        (["backfill", *DATES, "--min-game=3"], "unknown argument: --min_game"),
+        (["backfill", "--start=2024-01-01", "--end=2024-01-02"], "required: --start-date, --end-date"),
+        (["backfill", *DATES, "--start_date=2024-01-01"], "--start_date is given twice"),
+        (["runs", "--limit=1", "--limit=2"], "--limit is given twice"),
+        (["backfill", *DATES, "--start-date"], "--start-date is given twice"),
+        (["backfill", *DATES, "--parallel"], "--parallel: expected one argument"),
+        (["import", "rows.csv", f"--token={CANARY}"], "unknown argument: --token"),
+        (["import", "rows.csv", "--replace"], "unknown argument: --replace"),
+        (["import"], "required: FILE"),
+        (["sql"], "required: query"),
+        (["sql", "SELECT 1", CANARY], "a value that belongs to no flag"),
+        (["runs", "--api_key", CANARY], "unknown argument: --api-key"),
+        (["runs", "--lim=3"], "unknown argument: --lim"),
+        (["demo", f"--secret={CANARY}"], "unknown argument: --secret"),
+        (["--password", CANARY, "runs"], "expected a command first, found --password"),
+        (["--limit=1", "runs"], "expected a command first, found --limit"),
+        ([], "required: command"),
+        (["bakfill"], "invalid choice: 'bakfill'"),
+        (["run"], "invalid choice: 'run'"),
+    ],
+    ids=lambda value: " ".join(value)[-40:] if isinstance(value, list) else "",
+)
+def test_wrong_flags_end_with_2_and_a_clear_text_without_their_values(
+    run: Run, arguments: list[str], message: str
+) -> None:
+    ended = run(*arguments)
+    assert_that(ended.code, equal_to(2))
+    assert_that(ended.err, all_of(starts_with("error: "), contains_string(message)))
+    assert_that(ended.out, equal_to(""))
+    assert_that(ended.printed, not_(contains_string(CANARY)))
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "expected"),
+    [
+        *(
+            ("--start-date", text, "expected a date as YYYY-MM-DD")
+            for text in ("2024-1-1", "20240101", "01/02/2024", "2024-02-30", "today", "", "2024-01-01T00:00")
+        ),
+        ("--start-date", " 2024-01-01", "expected a date"),
+        ("--start-date", "\u0662\u0660\u0662\u0664-01-01", "expected a date"),
+        *(
+            ("--bootstrap-days", text, "a whole number from 0 to 365")
+            for text in ("-1", "366", "1.5", "x", "1e2", "")
+        ),
+        ("--min-games", "11", "a whole number from 0 to 10"),
+        ("--parallel", "0", "a whole number from 1 to 64"),
+        ("--parallel", "9" * 400, "a whole number from 1 to 64"),
+        *(("--max-error-rate", text, "a number from 0 to 1") for text in ("1.1", "-0.1", "nan", "inf", "x")),
+        ("--lock-timeout", "1e9", "a number from 0 to 86400"),
+        ("--allow-deletes", "yes", "expected true or false"),
+        *(
+            ("--warehouse", text, "the path of a local file")
+            for text in (
+                "",
+                ":memory:",
+                "md:secret",
+                "s3://bucket/w.duckdb",
+                "https://host/w",
+                "postgres:x",
+                "a\0b",
+            )
+        ),
+    ],
+)
+def test_bad_values_end_with_2_and_name_the_flag(run: Run, flag: str, value: str, expected: str) -> None:
+    arguments = {"--start-date": "2024-01-01", "--end-date": "2024-01-02"} | {flag: value}
+    ended = run("backfill", *(f"{name}={given}" for name, given in arguments.items()))
+    assert_that(ended.code, equal_to(2))
+    assert_that(
+        ended.err, all_of(contains_string(flag), contains_string(expected), contains_string("--help"))
+    )
+    assert_that(len(ended.err), matches_less_than(400))
+
+
+def matches_less_than(limit: int) -> Any:
+    from hamcrest import less_than
+
+    return less_than(limit)
+
+
+def test_a_start_after_the_end_is_refused(run: Run) -> None:
+    ended = run("backfill", "--start-date=2024-01-02", "--end-date=2024-01-01")
+    assert_that(
+        ended, has_properties(code=2, err=contains_string("2024-01-02 is after --end-date 2024-01-01"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "found"),
+    [
+        ("0001-01-01", "9999-12-30", "more than 109800 days: check the years"),
+        ("1024-01-10", "2024-01-10", "more than 109800 days"),
+        ("9999-12-31", "9999-12-31", "a last date of 9999-12-30 at most"),
+    ],
+)
+def test_absurd_ranges_are_refused(run: Run, first: str, last: str, found: str) -> None:
+    ended = run("backfill", f"--start-date={first}", f"--end-date={last}")
+    assert_that(ended, has_properties(code=2, err=contains_string(found)))
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("2024-01-10", "2123-12-31"), ("1924-01-10", "2024-01-12"), ("2024-01-10", "2024-01-10")],
+    ids=["end in the future", "a hundred years", "one day"],
+)
+def test_wide_ranges_and_future_ends_are_planned(run: Run, published: str, first: str, last: str) -> None:
+    ended = run(
+        "backfill", "--warehouse", published, "--start-date", first, "--end-date", last, "--dry-run", "--json"
+    )
+    assert_that(ended.code, equal_to(0))
+    assert_that(ended.json, has_entries(start_date=first, end_date=last, exit_code=0))
+    assert_that(ended.json["targets"], equal_to(8 if first == last else 24))
+
+
+def test_the_first_dates_of_the_calendar_have_a_window(run: Run, published: str) -> None:
+    ended = run(
+        "backfill", "--warehouse", published, "--start-date=0001-01-01", "--end-date=0001-01-02", "--dry-run"
+    )
+    assert_that(ended, has_properties(code=0, out=contains_string("no player rows")))
+
+
+def test_date_ranges_are_half_open_inside() -> None:
+    dates = DateRange.inclusive(LAST_DAY, LAST_DAY)
+    assert_that((dates.end, dates.last, list(dates)), equal_to((date.max, LAST_DAY, [LAST_DAY])))
+    assert_that(parse_date("2024-02-29"), equal_to(date(2024, 2, 29)))
+
+
+# JSON and exit codes
+
+
+def test_every_command_prints_one_json_object(run: Run, in_directory: Path, published: str) -> None:
+    write_file(make_rows(), in_directory / "rows.parquet")
+    loaded = run("import", "rows.parquet", "--warehouse=w.duckdb", "--json")
+    assert_that(
+        loaded.json,
+        has_entries(added=24, version=1, rejected={}, ignored_columns=[], exit_code=0, several_lookups=[]),
+    )
+    assert_that(loaded.json["absent_columns"], has_items("is_dnp", "is_home"))
+    assert_that(loaded.json["absent_columns"], equal_to(sorted(loaded.json["absent_columns"])))
+
+    generated = run("demo", "--warehouse=d.duckdb", "--seasons=1", "--teams=4", "--json")
+    assert_that(
+        generated.json, has_entries(exit_code=0, next=only_contains(starts_with("feature-store backfill")))
+    )
+
+    asked = run("sql", f"SELECT COUNT(*) AS n FROM {TABLE}", "--warehouse", published, "--json")
+    assert_that(asked.json, equal_to({"rows": [{"n": 24}], "exit_code": 0}))
+
+    listed = run("runs", "--warehouse", published, "--json")
+    assert_that(listed.json, has_entries(exit_code=0, runs=has_length(1)))
+    assert_that(listed.json["runs"][0], has_entries(status="success", records_expected=24))
+    for ended in (loaded, generated, asked, listed):
+        assert_that(ended, has_properties(code=0, err=""))
+
+
+def test_a_backfill_prints_its_history_row_as_json_and_its_plan_on_stderr(run: Run, imported: str) -> None:
+    ended = run("backfill", "--warehouse", imported, *DATES, "--json", "--bootstrap-days=0")
+    found = ended.json
+    for name in (*RUN_HISTORY.schema.names, "gaps_by_reason", "dates", "rejected", "duplicates", "next"):
+        assert_that(found, has_key(name))
+    assert_that(found, has_entries(status="success", exit_code=0, records_expected=24, dates=3, error=None))
+    assert_that(found["timing_breakdown"]["detail"], instance_of(dict))
+    assert_that(ended.err, contains_string("target dates"))
+    assert_that(sum(found["gaps_by_reason"].values()), equal_to(found["gaps_open"]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["backfill", "--start-date=x", "--end-date=2024-01-01"], 2),
+        (["nonsense"], 2),
+        (["import", "missing.parquet"], 3),
+        (["runs", "--warehouse=missing.duckdb"], 3),
+        (["sql", "DROP TABLE x"], 3),
+        (["sql", "SELECT * FROM nba_analytics.nothing", "--warehouse=w.duckdb"], 4),
+        (["sql", "SELECT nothing()", "--warehouse=w.duckdb"], 4),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else str(value),
+)
+def test_an_error_is_one_json_object_too(run: Run, imported: str, arguments: list[str], code: int) -> None:
+    ended = run(*arguments, "--json")
+    assert_that(ended.code, equal_to(code))
+    assert_that(ended.json, has_entries(exit_code=code, error=is_not("")))
+    assert_that(ended.err, starts_with("error: "))
+    silent = run(*arguments)
+    assert_that(silent, has_properties(code=code, out="", err=ended.err))
+
+
+def test_a_missing_table_ends_with_4_and_says_what_to_do(run: Run, imported: str) -> None:
+    assert_that(run("sql", "SELECT 1 AS x", f"--warehouse={imported}").code, equal_to(0))
+    from pipeline.warehouse.duckdb import DuckDBWarehouse
+
+    with DuckDBWarehouse(imported).open(read_only=False) as connection:
+        connection.execute(f"DROP TABLE {TABLE}")
+    ended = run("backfill", "--warehouse", imported, *DATES)
+    assert_that(ended, has_properties(code=4, err=contains_string("feature-store import")))
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "text"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted: a commit is whole or not there; the same command again"),
+        (Terminated(), 143, "terminated: a commit is whole or not there; the same command again"),
+        (
+            RuntimeError(f"first\n{CANARY}"),
+            1,
+            "error: internal error, RuntimeError: first; --debug shows where",
+        ),
+        (RuntimeError("x" * 9999), 1, "x" * 300 + ";"),
+        (ValueError(), 1, "error: internal error, ValueError: ;"),
+        (FeatureStoreError("a\x1b[2Jb"), 1, "error: a\\x1b[2Jb"),
+    ],
+    ids=["interrupt", "terminate", "internal", "long", "silent", "control"],
+)
+def test_every_end_has_its_exit_code_and_its_json(
+    run: Run, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, text: str
+) -> None:
+    def fail(arguments: object) -> int:
+        raise raised
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(app, "_dispatch", fail)
+    monkeypatch.setattr(os, "_exit", leave)
+    ended = run("runs", "--json")
+    assert_that(ended.code, equal_to(code))
+    assert_that(ended.json, has_entries(exit_code=code))
+    assert_that(ended.err, contains_string(text))
+    assert_that(ended.printed, not_(contains_string(CANARY)))
+
+
+def test_a_traceback_is_shown_only_for_debug_and_holds_no_secret_either(run: Run, in_directory: Path) -> None:
+    assert_that(run("import", "missing.csv").err, not_(contains_string("Traceback")))
+    file = write_file(make_rows(), in_directory / "rows.csv")
+    Path(file).write_text(f"{Path(file).read_text()}{CANARY},1\n")
+    for arguments in (
+        ["import", file, "--warehouse=w.duckdb"],
+        ["import", "x\x1b[2J.csv"],
+        ["backfill", *DATES, f"--direct_num_workers={CANARY}"],
+        ["backfill", *DATES, f"--password={CANARY}"],
+    ):
+        shown = run(*arguments, "--debug")
+        assert_that(shown.err, all_of(contains_string("Traceback"), contains_string("error: ")))
+        assert_that(shown.printed, not_(any_of(contains_string(CANARY), contains_string("\x1b"))))
+
+
+def test_json_holds_what_json_lacks() -> None:
+    text = to_json(
+        {
+            "numbers": [float("nan"), float("inf"), -float("inf"), 1e308, 2**70],
+            "times": [date(2024, 1, 1), None],
+            "sets": {"b", "a"},
+            "bytes": b"\xff\x00",
+            "deep": {"x": ({"y": float("nan")},)},
+            "text": "é\x1b\x7f\u202e",
+        }
+    )
+    assert_that(text.isascii(), equal_to(True))
+    assert_that(text, not_(any_of(contains_string("\x1b"), contains_string("\x7f"))))
+    assert_that(
+        json.loads(text),
+        equal_to(
+            {
+                "numbers": ["nan", "inf", "-inf", 1e308, 2**70],
+                "times": ["2024-01-01", None],
+                "sets": ["a", "b"],
+                "bytes": "/wA=",
+                "deep": {"x": [{"y": "nan"}]},
+                "text": "é\x1b\x7f\u202e",
+            }
+        ),
+    )
+
+
+# sql
+
+
+def ask(run: Run, warehouse: str, query: str, *flags: str) -> Finished:
+    return run("sql", query, "--warehouse", warehouse, *flags)
+
+
+def test_an_answer_is_a_table_a_csv_or_json(run: Run, published: str) -> None:
+    query = f"SELECT player_lookup, points FROM {TABLE} WHERE game_date = '2024-01-10' ORDER BY 1 LIMIT 2"
+    table = ask(run, published, query)
+    assert_that(table.out.splitlines(), has_length(3))
+    assert_that(table.out.split(), equal_to(["player_lookup", "points", "bos0", "10", "bos1", "12"]))
+    rows = list(csv.DictReader(io.StringIO(ask(run, published, query, "--format=csv").out)))
+    assert_that(rows[1], equal_to({"player_lookup": "bos1", "points": "12"}))
+    assert_that(json.loads(ask(run, published, query, "--format", "json").out), has_length(2))
+
+
+def test_an_answer_goes_into_a_new_file_and_never_over_one(
+    run: Run, imported: str, in_directory: Path
+) -> None:
+    query = f"SELECT * FROM {TABLE}"
+    written = ask(run, imported, query, "--out=answer.parquet")
+    assert_that(
+        written, has_properties(code=0, out="", err=contains_string("wrote 24 rows to answer.parquet"))
+    )
+    assert_that(pq.read_table("answer.parquet").num_rows, equal_to(24))
+    before = Path("answer.parquet").read_bytes()
+    assert_that(
+        ask(run, imported, query, "--out=answer.parquet"),
+        has_properties(code=3, err=contains_string("exists")),
+    )
+    assert_that(Path("answer.parquet").read_bytes(), equal_to(before))
+    assert_that(ask(run, imported, query, "--out=nowhere/a.parquet").err, contains_string("No such file"))
+    assert_that(
+        ask(run, imported, query, "--out=answer.csv"), has_properties(code=2, err=contains_string(".parquet"))
+    )
+    as_json = ask(run, imported, query, "--out=again.parquet", "--json")
+    assert_that(as_json.json, equal_to({"out": "again.parquet", "rows_written": 24, "exit_code": 0}))
+
+
+def test_an_answer_that_cannot_be_written_leaves_no_file(tmp_path: Path) -> None:
+    kind = pa.month_day_nano_interval()
+    with pytest.raises(BadInput, match="cannot be written"):
+        write_rows(pa.table({"i": pa.array([(1, 2, 3)], kind)}), tmp_path / "a.parquet")
+    assert_that(list(tmp_path.iterdir()), empty())
+
+
+def test_the_dialect_is_that_of_bigquery(run: Run, published: str) -> None:
+    query = f"SELECT SAFE_DIVIDE(1, 0) AS x, COUNTIF(points > 11) AS n, SUM(points) AS s FROM `{TABLE}`"
+    assert_that(ask(run, published, query, "--json").json["rows"], equal_to([{"x": None, "n": 16, "s": 288}]))
+
+
+def test_sums_beyond_64_bits_are_not_cut(run: Run, published: str) -> None:
+    query = "SELECT SUM(x) AS x FROM UNNEST([9223372036854775807, 1]) AS x"
+    assert_that(ask(run, published, query, "--format=csv").out, equal_to('"x"\n"9223372036854775808"\n'))
+
+
+def test_one_statement_may_end_with_a_semicolon_and_a_comment(run: Run, published: str) -> None:
+    assert_that(
+        ask(run, published, "-- why\nSELECT 1 AS x; -- because", "--json").json["rows"], has_length(1)
+    )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *(
+            "SELECT 1; SELECT 2",
+            "SELECT 1; DROP TABLE {table}",
+            "DECLARE x INT64; SELECT 1",
+            "",
+            ";",
+            "-- nothing",
+        ),
+        *("INSERT INTO {table} (player_lookup) VALUES ('x')", "UPDATE {table} SET points = 0 WHERE TRUE"),
+        *(
+            "DELETE FROM {table} WHERE TRUE",
+            "TRUNCATE TABLE {table}",
+            "MERGE {table} t USING {table} s ON FALSE",
+        ),
+        "WITH gone AS (DELETE FROM {table} WHERE TRUE RETURNING 1) SELECT * FROM gone",
+        *("DROP TABLE {table}", "CREATE TABLE x AS SELECT 1", "ALTER TABLE {table} ADD COLUMN x INT64"),
+        *("CREATE OR REPLACE VIEW v AS SELECT 1", "CREATE SCHEMA s", "CREATE TEMP TABLE x AS SELECT 1"),
+        *("COPY {table} TO 'out.csv'", "EXPORT DATA OPTIONS(uri='out') AS SELECT 1", "EXPORT DATABASE 'out'"),
+        *("PRAGMA database_list", "SET memory_limit = '90GB'", "RESET memory_limit", "CALL pragma_version()"),
+        *(
+            "ATTACH 'other.duckdb'",
+            "DETACH w",
+            "USE memory",
+            "INSTALL httpfs",
+            "LOAD httpfs",
+            "CHECKPOINT",
+            "VACUUM",
+        ),
+        *("BEGIN", "COMMIT", "EXPLAIN SELECT 1", "SHOW TABLES", "IMPORT DATABASE 'x'"),
+        *("SELECT * FROM read_csv('rows.csv')", "SELECT * FROM read_parquet('rows.parquet')"),
+        *(
+            "SELECT * FROM 'rows.parquet'",
+            "SELECT * FROM `rows.parquet`",
+            "SELECT * FROM read_text('rows.csv')",
+        ),
+        *("SELECT * FROM parquet_scan('rows.parquet')", "SELECT * FROM read_blob('rows.csv')"),
+        *("SELECT * FROM parquet_metadata('rows.parquet')", "SELECT * FROM read_csv('https://localhost/x')"),
+        *("SELECT * FROM query('SELECT * FROM read_text(''rows.csv'')')", "SELECT getenv('HOME')"),
+        *("SELECT 1 AS x INTO OUTFILE 'out'", "SELECT nextval('x')", "SELECT * FROM duckdb_secrets()"),
+        *("SELEC 1", "SELECT 'open", "SELECT (", "SELECT 1 AS x, 2 AS x", "SELECT CAST('x' AS INT64) AS x"),
+        "SELECT " + "(" * 3000 + "1" + ")" * 3000,
+    ],
+    ids=lambda query: query[:40],
+)
+def test_anything_but_one_select_over_the_tables_is_refused(
+    run: Run, imported: str, in_directory: Path, query: str
+) -> None:
+    write_file(vary(make_rows(), dnp_reason=[CANARY] * 24), in_directory / "rows.csv")
+    write_file(vary(make_rows(), dnp_reason=[CANARY] * 24), in_directory / "rows.parquet")
+    files, stored = sorted(in_directory.iterdir()), read_stored(imported)
+    ended = ask(run, imported, query.format(table=TABLE), "--json")
+    assert_that(ended.code, any_of(equal_to(3), equal_to(4)))
+    assert_that(ended.json, has_entries(exit_code=ended.code))
+    assert_that(ended.printed, not_(contains_string(CANARY)))
+    assert_that(ended.printed, not_(any_of(contains_string("Traceback"), contains_string("internal error"))))
+    assert_that(ended.err, not_(contains_string("\\x1b")))
+    assert_that(sorted(in_directory.iterdir()), equal_to(files))
+    assert_that((read_stored(imported), read_input_version(imported)), equal_to((stored, 1)))
+
+
+def test_python_variables_are_no_tables(run: Run, published: str) -> None:
+    rows = make_rows()
+    assert_that(ask(run, published, "SELECT * FROM rows").code, equal_to(4), f"{rows.num_rows} rows")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "=1+1",
+            "+1",
+            "-1+1",
+            "@SUM(A1)",
+            "=cmd|' /C calc'!A0",
+            " =1",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            "\uff1d1",
+            "-",
+        ),
+        *("\uff0b1", "\uff0d1", "\uff201"),
+    ],
+)
+def test_a_csv_cell_never_starts_a_formula(value: str) -> None:
+    written = format_csv(pa.table({value: [value]}))
+    ((name,), (cell,)) = csv.reader(io.StringIO(written, newline=""))
+    assert_that((name, cell), only_contains(starts_with("'")))
+    assert_that(cell, equal_to("'" + escape_controls(value)))
+
+
+def test_numbers_and_dates_stay_plain_in_csv() -> None:
+    from decimal import Decimal
+
+    rows = pa.table(
+        {
+            "float": [-1.5, float("-inf")],
+            "int": [-1, None],
+            "decimal": [Decimal("-2.50"), None],
+            "day": [FIRST_DATE, None],
+            "text": ["", None],
+            "list": [[-1], None],
+        }
+    )
+    assert_that(
+        format_csv(rows).splitlines()[1:],
+        equal_to(['"-1.5","-1","-2.50","2024-01-10","","[  -1]"', '"-inf",,,,,']),
+    )
+
+
+def test_csv_reads_back_what_was_stored() -> None:
+    texts = ['quote " inside', "comma, inside", "line\nbreak", "O'Neal", "Jokić", "🏀", "", "trailing\n"]
+    written = format_csv(pa.table({"a": texts, 'b "x", y': texts[::-1]}))
+    found = list(csv.reader(io.StringIO(written, newline="")))
+    assert_that(found[0], equal_to(["a", 'b "x", y']))
+    assert_that(found[1:], equal_to([list(pair) for pair in zip(texts, texts[::-1], strict=True)]))
+
+
+def test_an_answer_without_rows_keeps_its_columns(run: Run, published: str) -> None:
+    query = f"SELECT player_lookup, points FROM {TABLE} WHERE game_date = '1999-01-01'"
+    assert_that(ask(run, published, query, "--format=csv").out, equal_to('"player_lookup","points"\n'))
+    assert_that(ask(run, published, query).out.split(), equal_to(["player_lookup", "points"]))
+    assert_that(ask(run, published, query, "--json").json["rows"], equal_to([]))
+
+
+STEERING = "\x07\x08\x1b[2J\x1b]0;title\x07\x7f\x9b31m\r\u202e\u2066\u2028"
+
+
+def find_steering(text: str) -> list[str]:
+    return [c for c in text if c != "\n" and (not c.isprintable() or c in "\u2028\u2066\u202e") and c != "\t"]
+
+
+def test_control_characters_never_reach_the_terminal(run: Run, published: str) -> None:
+    literal = ", ".join(f"CHR({ord(c)})" for c in f"\0\n{STEERING}")
+    query = f"SELECT CONCAT('a', {literal}, 'error: b') AS x"
+    table = ask(run, published, query)
+    assert_that(table, has_properties(code=0, out=contains_string("\\x1b[2J")))
+    assert_that(table.out.splitlines(), has_length(2), "a line feed in a cell makes no line of its own")
+    for flags in ([], ["--format=csv"], ["--format=json"], ["--json"]):
+        assert_that(find_steering(ask(run, published, query, *flags).printed), empty(), str(flags))
+
+
+def test_control_characters_in_names_are_spelt_out(run: Run, in_directory: Path) -> None:
+    file = f"x{STEERING}.parquet"
+    for arguments in (
+        ["import", file],
+        ["runs", "--warehouse", file],
+        ["sql", f"SELECT {STEERING}"],
+        [STEERING],
+    ):
+        shown = run(*arguments)
+        assert_that(shown.code, any_of(equal_to(2), equal_to(3)))
+        assert_that(find_steering(shown.printed), empty(), str(arguments))
+
+
+def test_other_letters_stay_readable() -> None:
+    text = "Jokić Dončić שלום مرحبا 王哲林 🏀"
+    assert_that((escape_controls(text), escape_cell(text)), only_contains(text))
+    assert_that(escape_controls("a\nb"), equal_to("a\nb"))
+    assert_that(escape_cell("a\nb\tc"), equal_to("a\\x0ab\\x09c"))
+
+
+def test_a_long_cell_is_neither_cut_nor_wrapped_when_a_program_reads(run: Run, published: str) -> None:
+    shown = ask(run, published, "SELECT REPEAT('x', 50000) AS x, 1 AS y").out.splitlines()
+    assert_that(shown[1].split(), equal_to(["x" * 50_000, "1"]))
+
+
+def test_times_that_python_lacks_are_refused_with_a_hint(run: Run, published: str) -> None:
+    far = pa.table({"t": pa.array([2**62], pa.timestamp("us"))})
+    with pytest.raises(BadInput, match=r"the column 't' .* CAST"):
+        list_rows(far)
+    assert_that(ask(run, published, "SELECT DATE '2024-01-01' AS d", "--json").json["rows"], has_length(1))
+
+
+# runs
+
+
+def test_runs_are_listed_newest_first_with_what_they_did(run: Run, imported: str) -> None:
+    assert_that(run("runs", f"--warehouse={imported}"), has_properties(code=0, out="no run yet\n"))
+    assert_that(run("runs", f"--warehouse={imported}", "--json").json, equal_to({"runs": [], "exit_code": 0}))
+    for days in (0, 2):
+        last = FIRST_DATE + timedelta(days=days)
+        ended = run("backfill", f"--warehouse={imported}", f"--start-date={FIRST_DATE}", f"--end-date={last}")
+        assert_that(ended.code, equal_to(0))
+    shown = run("runs", f"--warehouse={imported}").out.splitlines()
+    assert_that(shown, has_length(3))
+    assert_that(shown[0].split(), has_items("run", "status", "targets", "seconds"))
+    assert_that(shown[0], not_(contains_string("error")))
+    assert_that(shown[1], all_of(contains_string("2024-01-12"), contains_string("success")))
+    assert_that(run("runs", f"--warehouse={imported}", "--limit=1").out.splitlines(), has_length(2))
+
+
+def test_a_failed_run_is_listed_with_its_error(run: Run, imported: str) -> None:
+    arguments = ["backfill", f"--warehouse={imported}", *DATES, "--bootstrap-days=0"]
+    assert_that(run(*arguments).code, equal_to(0))
+    from pipeline.warehouse.duckdb import DuckDBWarehouse
+
+    with DuckDBWarehouse(imported).open(read_only=False) as connection:
+        connection.execute(f"DELETE FROM {TABLE} WHERE game_date = DATE '2024-01-12'")
+    refused = run(*arguments, "--json")
+    assert_that(refused.code, equal_to(5))
+    assert_that(refused.json, has_entries(exit_code=5, error=contains_string("--allow-deletes")))
+    shown = run("runs", f"--warehouse={imported}").out.splitlines()
+    assert_that(shown[1], all_of(contains_string("failed"), contains_string("DeletionRefused: ")))
+
+
+# What to run next
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "expected"),
+    [
+        (DEFAULT_WAREHOUSE, "feature-store runs"),
+        ("demo.duckdb", "feature-store runs --warehouse demo.duckdb"),
+        ("my house.duckdb", "feature-store runs --warehouse 'my house.duckdb'"),
+        ("$(rm -rf x);'.duckdb", """feature-store runs --warehouse '$(rm -rf x);'"'"'.duckdb'"""),
+    ],
+)
+def test_suggested_commands_are_quoted_for_the_shell(warehouse: str, expected: str) -> None:
+    assert_that(suggest_command("runs", warehouse), equal_to(expected))
+    assert_that(
+        shlex.split(expected)[2:],
+        equal_to([] if warehouse == DEFAULT_WAREHOUSE else ["--warehouse", warehouse]),
+    )
+
+
+def test_suggested_commands_parse_and_ask_what_they_promise() -> None:
+    row = {
+        "timing_breakdown": {"detail": {"compute": {"gaps_bootstrap": 2}}},
+        "options": {"bootstrap_days": 14},
+        "start_date": "2024-01-10",
+        "end_date": "2024-01-12",
+        "gaps_open": 2,
+        "records_expected": 24,
+    }
+    suggested = [shlex.split(command) for command in suggest_next(row, "a b.duckdb")]
+    assert_that([words[1] for words in suggested], equal_to(["backfill", "sql"]))
+    for words in suggested:
+        known, rest = build_parser().parse_known_args(words[1:])
+        assert_that((known.warehouse, rest), equal_to(("a b.duckdb", [])))
+    from pipeline.warehouse.duckdb_query import translate_query
+
+    assert_that(translate_query(suggested[1][-1]), contains_string("'2024-01-12'"))
+
+
+def test_a_backfill_suggests_what_runs(run: Run, imported: str) -> None:
+    ended = run("backfill", f"--warehouse={imported}", *DATES, "--json")
+    for command in ended.json["next"]:
+        words = shlex.split(command)[1:]
+        if words[0] != "backfill":
+            assert_that(run(*words).code, equal_to(0))
+    assert_that(ended.json["next"], has_item(contains_string("--bootstrap-days 0")))
+
+
+# import and demo as commands
+
+
+def test_an_import_tells_what_it_found(run: Run, in_directory: Path) -> None:
+    rows = vary(
+        make_rows(dates=1),
+        points=pa.array(["1", "x", "\x1b[31m"] + ["3"] * 5),
+        universal_player_id=["1", "1", "2"] + ["9"] * 5,
+        plus_minus=[1] * 8,
+    )
+    shown = run("import", write_file(rows, in_directory / "rows.csv"), "--warehouse=w.duckdb")
+    assert_that(shown.code, equal_to(0))
+    for text in (
+        *("1, 8 rows", "6 added, 0 replaced, 0 unchanged, 0 removed", "2 x ", "points cannot be parsed"),
+        *(
+            "ignored columns",
+            "plus_minus",
+            "absent columns",
+            "One person with several lookups (1):",
+            "9: chi1, den0",
+        ),
+    ):
+        assert_that(shown.out, contains_string(text))
+    assert_that(shown.out, not_(contains_string("\x1b")))
+
+
+def test_long_lists_of_reasons_and_columns_are_cut(run: Run, in_directory: Path) -> None:
+    rows = vary(make_rows(dates=1), **{f"extra_{n:03}": ["x"] * 8 for n in range(300)})
+    files = [write_file(vary(rows, points=pa.array(["x"] * 8)), in_directory / f"{n}.csv") for n in range(25)]
+    shown = run("import", *files, "--warehouse=w.duckdb").out
+    assert_that(shown, all_of(contains_string("and 280 more"), contains_string("and 5 more reasons")))
+    assert_that(shown.splitlines(), has_length(matches_less_than(40)))
+
+
+@pytest.mark.parametrize("command", [["import", "rows.parquet"], ["demo", "--seasons=1", "--teams=4"]])
+def test_a_warehouse_needs_a_directory_and_a_place_that_is_no_other_file(
+    run: Run, in_directory: Path, command: list[str]
+) -> None:
+    file = write_file(make_rows(), in_directory / "rows.parquet")
+    missing = run(*command, "--warehouse=no/where/w.duckdb")
+    assert_that(missing, has_properties(code=3, err=contains_string("there is no directory no/where")))
+    before = Path(file).read_bytes()
+    assert_that(run(*command, f"--warehouse={file}").code, equal_to(3))
+    assert_that(Path(file).read_bytes(), equal_to(before))
+    assert_that(sorted(path.name for path in in_directory.iterdir()), equal_to(["rows.parquet"]))
+
+
+def test_a_demo_goes_into_a_warehouse_of_its_own(run: Run, imported: str) -> None:
+    stored = read_stored(imported)
+    ended = run("demo", f"--warehouse={imported}", "--seasons=1", "--teams=4")
+    assert_that(ended, has_properties(code=3, err=contains_string("that the demo did not generate")))
+    assert_that(read_stored(imported), equal_to(stored))
+
+
+# In a process of its own
+
+
+@pytest.fixture
+def many_rows(in_directory: Path) -> str:
+    """A warehouse with more rows than a pipe holds."""
+    write_file(make_rows(dates=300), in_directory / "rows.parquet")
+    assert main(["import", "rows.parquet", "--warehouse", "w.duckdb"]) == 0
+    return "w.duckdb"
+
+
+def test_a_reader_that_goes_away_is_no_error(many_rows: str) -> None:
+    """``feature-store sql ... | head -1``"""
+    ends = os.pipe()
+    with os.fdopen(ends[1], "wb") as writer:
+        os.close(ends[0])
+        ended = spawn(
+            *("sql", f"SELECT * FROM {TABLE}", "--warehouse", many_rows),
+            capture_output=False,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+        )
+    assert_that((ended.returncode, ended.stderr), equal_to((0, b"")))
+
+
+def test_the_work_is_done_when_nobody_reads_the_messages(imported: str) -> None:
+    ends = os.pipe()
+    with os.fdopen(ends[1], "wb") as writer:
+        os.close(ends[0])
+        ended = spawn(
+            *("backfill", "--warehouse", imported, *DATES, "--json"),
+            capture_output=False,
+            stdout=subprocess.PIPE,
+            stderr=writer,
+        )
+    assert_that(ended.returncode, equal_to(0))
+    assert_that(json.loads(ended.stdout), has_entries(status="success"))
+
+
+def test_a_terminal_without_unicode_gets_letters_spelt_out(published: str) -> None:
+    ended = spawn(
+        *("sql", "SELECT 'Jokić 🏀' AS x", "--warehouse", published),
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )
+    assert_that((ended.returncode, ended.stderr), equal_to((0, b"")))
+    assert_that(ended.stdout.decode("ascii"), contains_string("Joki\\u0107 \\U0001f3c0"))
+
+
+def test_a_full_disk_behind_stdout_is_an_error(published: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = spawn(
+            *("sql", "SELECT 1 AS x", "--warehouse", published),
+            capture_output=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    assert_that(ended.returncode, equal_to(1))
+    assert_that(ended.stderr.decode(), matches_regexp("^error: .*No space left"))
+
+
+def test_beam_knows_its_flags() -> None:
+    assert_that(check_beam_args(["--job-name=x"]), equal_to(["--job_name=x"]))
+    assert_that(check_beam_args([]), equal_to([]))
