@@ -89,7 +89,7 @@ def commit_staged(
         targets=run.targets,
         window=run.window,
         inputs=run.inputs,
-        rows_read=stages.get("read", {}).get("rows", 0),
+        rows_read=stages.get("extract", {}).get("rows", 0),
         allow_deletes=run.allow_deletes,
         files=tuple(sorted(files)),
     )
@@ -100,7 +100,7 @@ def commit_staged(
         return build_run_row(run, outcome, detail, ended)
 
     try:
-        check_error_rate(run, stages.get("compute", {}))
+        check_error_rate(run, stages.get("calculate", {}))
         return warehouse.commit(request, build_row)
     except WarehouseLocked:
         # a record would have to wait for the same lock; the driver tries once more
@@ -185,9 +185,9 @@ def _describe_run(run: RunSpec, ended: datetime, stages: Mapping[str, Mapping[st
         "timing_breakdown": {
             "total_runtime": total,
             "dependency_check_time": run.dependency_check,
-            "extract_time": wall("read"),
-            "calculate_time": wall("compute"),
-            "save_time": wall("stage", "commit"),
+            "extract_time": wall("extract", "clean"),
+            "calculate_time": wall("teams", "calculate"),
+            "save_time": wall("save", "commit"),
             "detail": dict(stages),
         },
         "options": dict(run.options),

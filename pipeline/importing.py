@@ -198,8 +198,12 @@ def _check_columns(path: Path, names: Sequence[str]) -> list[str]:
         required.remove("player_lookup")
     missing = sorted(required - set(names))
     if missing:
-        found = ", ".join(repr(name[:SHOWN_VALUE]) for name in names[:SHOWN_VALUE])
-        raise BadInput(f"{path}: lacks the column(s) {', '.join(missing)}; found {found}. Nothing was loaded")
+        # few are shown: in a file without a header they are a row
+        found = ", ".join(repr(name[:SHOWN_VALUE]) for name in names[:SHOWN_NAMES])
+        more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+        raise BadInput(
+            f"{path}: lacks the column(s) {', '.join(missing)}; found {found}{more}. Nothing was loaded"
+        )
     return [name for name in names if name in SCHEMA.names]
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import queue
+import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import apache_beam as beam
 import psutil
@@ -19,12 +20,17 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_handlers
 from apache_beam.runners.runner import PipelineResult
 
-from pipeline.errors import FeatureStoreError
+from pipeline.errors import FeatureStoreError, restore_error
 
 SHUTDOWN_SECONDS = 30.0
 LOST_WORKER_SECONDS = 30.0
 POLL_SECONDS = 0.2
 LOCAL_NAMES = ("DirectRunner", "FnApiRunner", "LocalRunner")
+
+_LOST_CHANNEL = "Channel closed prematurely"
+_OURS = f"{FeatureStoreError.__module__}."
+_CHAINED = re.compile(r"\n\n(?:During handling of|The above exception was)[^\n]*\n\n")
+_END_OF_FRAMES = re.compile(r"^[ ]+[^\n]*\n", re.MULTILINE)
 
 _log = logging.getLogger(__name__)
 
@@ -45,19 +51,19 @@ class _BoundedManager(worker_handlers.WorkerHandlerManager):  # type: ignore[mis
 def _find_workers() -> list[psutil.Process]:
     workers = []
     for child in psutil.Process().children(recursive=True):
-        try:
-            if any("sdk_worker_main" in part for part in child.cmdline()):
+        with suppress(psutil.NoSuchProcess):
+            named = any("sdk_worker_main" in part for part in child.cmdline())
+            if named and child.status() != psutil.STATUS_ZOMBIE:
                 workers.append(child)
-        except psutil.NoSuchProcess:
-            continue
-    return [w for w in workers if w.is_running() and w.status() != psutil.STATUS_ZOMBIE]
+    return workers
 
 
 def _kill_workers() -> None:
     workers = _find_workers()
-    _log.warning("worker processes did not stop within %g s; killing %d", SHUTDOWN_SECONDS, len(workers))
+    _log.warning("worker processes did not stop by themselves; killing %d", len(workers))
     for worker in workers:
-        worker.kill()
+        with suppress(psutil.NoSuchProcess):
+            worker.kill()
 
 
 class LocalRunner(fn_runner.FnApiRunner):  # type: ignore[misc]
@@ -101,23 +107,50 @@ def run_watched(pipeline: beam.Pipeline) -> PipelineResult:
             outcome.put(error)
 
     threading.Thread(target=run, name="pipeline", daemon=True).start()
+    watched = _uses_processes(pipeline.options)
+    try:
+        result = _wait_for(outcome, watched)
+    except BaseException:
+        # the run is over for the caller, so nothing of it may go on
+        if watched:
+            _kill_workers()
+        raise
+    if isinstance(result, Exception):
+        restored = restore_worker_error(result)
+        if restored is not result:
+            raise restored from result
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def _wait_for(
+    outcome: queue.Queue[PipelineResult | BaseException], watched: bool
+) -> PipelineResult | BaseException:
     most, lost = 0, 0.0
     while True:
-        try:
-            result = outcome.get(timeout=POLL_SECONDS)
-        except queue.Empty:
-            workers = len(_find_workers()) if _uses_processes(pipeline.options) else 0
-            most = max(most, workers)
-            lost = lost + POLL_SECONDS if workers < most else 0.0
-            if lost > LOST_WORKER_SECONDS:
-                raise FeatureStoreError(
-                    f"a worker process died and the pipeline did not end within "
-                    f"{LOST_WORKER_SECONDS:g} s; run the same command again"
-                ) from None
-            continue
-        if isinstance(result, BaseException):
-            raise result
-        return result
+        with suppress(queue.Empty):
+            return outcome.get(timeout=POLL_SECONDS)
+        workers = len(_find_workers()) if watched else 0
+        most = max(most, workers)
+        lost = lost + POLL_SECONDS if workers < most else 0.0
+        if lost > LOST_WORKER_SECONDS:
+            raise FeatureStoreError(
+                f"a worker process died and the pipeline did not end within "
+                f"{LOST_WORKER_SECONDS:g} s; run the same command again"
+            )
+
+
+def restore_worker_error(error: Exception) -> Exception:
+    """The error of this project that a worker process raised, where Beam sent its traceback as text."""
+    text = str(error)
+    if _LOST_CHANNEL in text:
+        return FeatureStoreError("a worker process died; nothing was published, run the same command again")
+    if type(error) is not RuntimeError or not text.startswith("Traceback "):
+        return error
+    last_lines = [_END_OF_FRAMES.split(block)[-1].strip() for block in _CHAINED.split(text)]
+    ours = [lines for lines in last_lines if lines.startswith(_OURS)]
+    return restore_error(ours[-1].removeprefix(_OURS)) if ours else FeatureStoreError(last_lines[0])
 
 
 def _uses_processes(options: PipelineOptions) -> bool:

@@ -133,9 +133,11 @@ def _record_failure(
 
 def _explain_failure(row: RunRow | None, error: Exception) -> FeatureStoreError:
     """The error to raise: the one that the commit stored, however a runner wrapped it."""
-    if isinstance(error, FeatureStoreError):
-        return error
     stored = restore_error(row["error"]) if row is not None else None
     if stored is not None and type(stored) is not FeatureStoreError:
         return stored
-    return FeatureStoreError(f"the pipeline failed: {type(error).__name__}: {error}")
+    if isinstance(error, FeatureStoreError):
+        return error
+    # Beam wraps what it cannot build anew in a RuntimeError whose text begins with the real name
+    named = str(error) if type(error) is RuntimeError else f"{type(error).__name__}: {error}"
+    return FeatureStoreError(f"the pipeline failed, nothing was published: {named}")

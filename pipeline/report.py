@@ -118,8 +118,8 @@ def describe_deletions(deletions: Sequence[Loss]) -> str:
 
 def gaps_by_reason(row: RunRow) -> dict[str, int]:
     """Open gaps of the run's keys by reason, most first."""
-    compute = row["timing_breakdown"]["detail"].get("compute", {})
-    found = {reason: compute.get(f"gaps_{reason}", 0) for reason in REASONS}
+    calculate = row["timing_breakdown"]["detail"].get("calculate", {})
+    found = {reason: calculate.get(f"gaps_{reason}", 0) for reason in REASONS}
     return {r: n for r, n in sorted(found.items(), key=lambda item: -item[1]) if n}
 
 
@@ -212,7 +212,7 @@ def describe_times(row: RunRow) -> str:
         "save": "save_time",
     }
     parts = ", ".join(f"{label} {times[name]:.2f}" for label, name in names.items())
-    return f"{times['total_runtime']:.2f} s (spans that overlap: {parts})"
+    return f"{times['total_runtime']:.2f} s ({parts})"
 
 
 def describe_import(found: ImportReport, outcome: LoadOutcome) -> str:

@@ -180,9 +180,9 @@ class Staged:
     @property
     def stages(self) -> dict[str, dict[str, Any]]:
         return {
-            "read": {"rows": self.rows_read},
+            "extract": {"rows": self.rows_read},
             "clean": {"targets": self.targets.num_rows},
-            "compute": {"players": self.players, "players_failed": self.failed},
+            "calculate": {"players": self.players, "players_failed": self.failed},
         }
 
 

@@ -124,7 +124,7 @@ def compute_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> t
 class _ComputeFeaturesFn(beam.DoFn):  # type: ignore[misc]
     def __init__(self, spec: TargetSpec) -> None:
         self._spec = spec
-        self._timer = StageTimer("compute")
+        self._timer = StageTimer("calculate")
 
     def process(
         self, element: tuple[int, Iterable[pa.RecordBatch]], context: pa.RecordBatch

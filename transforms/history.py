@@ -174,7 +174,7 @@ def join_team_parts(parts: Iterable[tuple[str, pa.RecordBatch]]) -> pa.Table:
 class _ReadChunkFn(beam.DoFn):  # type: ignore[misc]
     def __init__(self, reader: HistoryReader, spec: TargetSpec, buckets: int) -> None:
         self._reader, self._spec, self._buckets = reader, spec, buckets
-        self._reading, self._cleaning = StageTimer("read"), StageTimer("clean")
+        self._reading, self._cleaning = StageTimer("extract"), StageTimer("clean")
 
     def process(self, element: Chunk) -> Iterator[object]:
         start, end = (date.fromisoformat(text) for text in element)

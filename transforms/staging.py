@@ -16,7 +16,7 @@ from transforms.timing import StageTimer
 class _StageBatchesFn(beam.DoFn):  # type: ignore[misc]
     def __init__(self, kind: str, stager: Stager) -> None:
         self._kind, self._stager = kind, stager
-        self._timer = StageTimer("stage")
+        self._timer = StageTimer("save")
 
     def process(self, element: tuple[str, pa.RecordBatch]) -> Iterator[object]:
         part, batch = element

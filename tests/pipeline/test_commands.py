@@ -793,7 +793,7 @@ def test_suggested_commands_are_quoted_for_the_shell(warehouse: str, expected: s
 
 def test_suggested_commands_parse_and_ask_what_they_promise() -> None:
     row = {
-        "timing_breakdown": {"detail": {"compute": {"gaps_bootstrap": 2}}},
+        "timing_breakdown": {"detail": {"calculate": {"gaps_bootstrap": 2}}},
         "options": {"bootstrap_days": 14},
         "start_date": "2024-01-10",
         "end_date": "2024-01-12",

@@ -124,19 +124,19 @@ def test_beam_metrics_and_the_stored_figures_agree(house: House) -> None:
     assert_that(
         counters,
         has_entries(
-            read_rows=len(ROWS),
+            extract_rows=len(ROWS),
             clean_rows_in=len(ROWS),
             clean_targets=len(ROWS),
-            compute_features=len(tables.features),
-            compute_gaps=len(tables.open_gaps),
-            stage_features_rows=len(tables.features),
+            calculate_features=len(tables.features),
+            calculate_gaps=len(tables.open_gaps),
+            save_features_rows=len(tables.features),
         ),
     )
-    for stage in ("read", "clean", "teams", "compute", "stage"):
+    for stage in ("extract", "clean", "teams", "calculate", "save"):
         stored = {name: n for name, n in detail[stage].items() if not name.endswith("_seconds")}
         assert {name: counters.get(f"{stage}_{name}", 0) for name in stored} == stored
         assert spans[f"{stage}_microseconds"] == round(detail[stage]["busy_seconds"] * 1e6)
-    assert sum(n for name, n in counters.items() if name.startswith("compute_gaps_")) == len(tables.gaps)
+    assert sum(n for name, n in counters.items() if name.startswith("calculate_gaps_")) == len(tables.gaps)
     times = row["timing_breakdown"]
     assert times["dependency_check_time"] == 0.25
     for name in ("extract_time", "calculate_time", "save_time"):
