@@ -11,6 +11,7 @@ import logging
 import queue
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -127,14 +128,14 @@ def run_watched(pipeline: beam.Pipeline) -> PipelineResult:
 def _wait_for(
     outcome: queue.Queue[PipelineResult | BaseException], watched: bool
 ) -> PipelineResult | BaseException:
-    most, lost = 0, 0.0
+    most, complete_at = 0, time.monotonic()
     while True:
         with suppress(queue.Empty):
             return outcome.get(timeout=POLL_SECONDS)
         workers = len(_find_workers()) if watched else 0
-        most = max(most, workers)
-        lost = lost + POLL_SECONDS if workers < most else 0.0
-        if lost > LOST_WORKER_SECONDS:
+        if workers >= most:
+            most, complete_at = workers, time.monotonic()
+        if time.monotonic() - complete_at > LOST_WORKER_SECONDS:
             raise FeatureStoreError(
                 f"a worker process died and the pipeline did not end within "
                 f"{LOST_WORKER_SECONDS:g} s; run the same command again"

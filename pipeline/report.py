@@ -36,8 +36,7 @@ def escape_cell(text: str) -> str:
 
 def to_json(value: Mapping[str, Any] | Sequence[Any]) -> str:
     """JSON in ASCII: times in ISO form, bytes in base 64, sets as sorted lists, NaN as text."""
-    text = json.dumps(_plain(value), allow_nan=False, indent=2)
-    return text.replace("\x7f", "\\u007f")
+    return json.dumps(_plain(value), allow_nan=False, indent=2)
 
 
 def _plain(value: object) -> object:

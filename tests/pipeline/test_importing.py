@@ -109,6 +109,22 @@ def test_csv_and_parquet_give_the_same_rows(tmp_path: Path) -> None:
     assert_that(found[0].select(rows.column_names).to_pylist(), equal_to(rows.to_pylist()))
 
 
+def test_a_csv_as_a_spreadsheet_writes_it_is_read(tmp_path: Path) -> None:
+    file = Path(write_file(make_rows(), tmp_path / "rows.csv"))
+    plain = read_files([str(file)])[0]
+    lines = file.read_bytes().replace(b"\n", b"\r\n").replace(b'"points"', b"points")
+    file.write_bytes(b"\xef\xbb\xbf" + lines + b"\r\n\r\n")
+    assert_that(read_files([str(file)])[0].equals(plain), equal_to(True))
+
+
+def test_a_csv_larger_than_a_block_keeps_its_rows_whole(tmp_path: Path) -> None:
+    rows = make_rows(dates=100)
+    names = [f'{n}, "{"long" * n}"\r\n, second line' for n in range(rows.num_rows)]
+    found = read_files([write_file(vary(rows, player_full_name=names), tmp_path / "rows.csv")])[0]
+    assert_that((tmp_path / "rows.csv").stat().st_size, greater_than(2**20))
+    assert_that(found["player_full_name"].to_pylist(), equal_to(names))
+
+
 def test_unknown_columns_are_ignored_and_absent_ones_null_and_both_named(any_loader: Loader) -> None:
     rows = make_rows().append_column("plus_minus", pa.array([1] * 24)).drop_columns("turnovers")
     found, report = any_loader.read(rows)
