@@ -190,9 +190,7 @@ def test_a_missing_warehouse_or_table_or_a_wrong_type_is_refused_with_every_prob
     assert "feature_store_gaps.player_lookup must be string, found int32" in text
 
 
-def test_columns_of_fitting_types_and_foreign_columns_are_read(
-    house: House, tmp_path: Path
-) -> None:
+def test_columns_of_fitting_types_and_foreign_columns_are_read(house: House, tmp_path: Path) -> None:
     other = house.copy(tmp_path / "other.duckdb")
     with other.warehouse.open(read_only=False) as connection:
         table = "nba_analytics.player_game_summary"
