@@ -107,7 +107,7 @@ def commit_staged(
         raise
     except FeatureStoreError as error:
         # the failure itself is the one to tell, whatever becomes of its record
-        with contextlib.suppress(FeatureStoreError):
+        with contextlib.suppress(Exception):
             warehouse.record_failure(build_failed_row(run, error, clock(), stages))
         raise
 

@@ -72,10 +72,12 @@ def _align(
 ) -> Iterator[str]:
     padded = []
     for name, column, right in zip(names, columns, is_number, strict=True):
-        widths = [cell_len(cell) for cell in (name, *column)]
-        fill = [" " * (max(widths) - width) for width in widths]
-        cells = zip(fill, (name, *column), strict=True)
-        padded.append([space + cell if right else cell + space for space, cell in cells])
+        cells = (name, *column)
+        widths = [cell_len(cell) for cell in cells]
+        widest = max(widths)
+        fill = [" " * (widest - width) for width in widths]
+        pairs = zip(fill, cells, strict=True)
+        padded.append([space + cell if right else cell + space for space, cell in pairs])
     return ("  ".join(row).rstrip() for row in zip(*padded, strict=True))
 
 
@@ -92,10 +94,13 @@ def _tolerating(stream: TextIO | None) -> Iterator[None]:
         yield
         if stream is not None:
             stream.flush()
-    except BrokenPipeError:
+    except OSError as error:
         if stream is not None:
             # the interpreter flushes the stream once more at its end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def add_command(

@@ -58,7 +58,7 @@ from warehouse import (
 
 from pipeline.commands.app import main
 from pipeline.commit import build_failed_row, commit_staged
-from pipeline.errors import BadInput, FeatureStoreError, WarehouseLocked
+from pipeline.errors import BadInput, Conflict, FeatureStoreError, WarehouseLocked
 from pipeline.main import run_job
 from pipeline.warehouse import duckdb as duckdb_warehouse
 from pipeline.warehouse import duckdb_commit
@@ -69,6 +69,8 @@ from pipeline.warehouse.staging import LocalStager, remove_staging
 ROWS = make_league(players=4)
 DAYS = list_dates(ROWS)
 PATIENCE = 60.0
+FIRST_CHANGE = 20
+"""The statements of a commit before this one only look."""
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     ["pytest", "hamcrest", "pipeline.main", "pipeline.commands.app", "pyarrow.parquet", "warehouse"]
@@ -312,7 +314,14 @@ def test_the_case_has_everything_to_do(case: Case) -> None:
 # Kills
 
 
-@pytest.mark.parametrize("seed", range(6))
+def choose_seeds(usual: int, all_of_them: int) -> list[Any]:
+    return [
+        *range(usual),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in range(usual, all_of_them)),
+    ]
+
+
+@pytest.mark.parametrize("seed", choose_seeds(4, 16))
 def test_rerun_after_kill_is_identical_and_readers_see_whole_runs(
     case: Case, house: House, log: Path, seed: int
 ) -> None:
@@ -328,7 +337,7 @@ def test_rerun_after_kill_is_identical_and_readers_see_whole_runs(
     is_done(house, case)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", choose_seeds(6, 30))
 def test_a_kill_within_the_commit_leaves_all_of_it_or_nothing(
     case: Case, house: House, log: Path, seed: int
 ) -> None:
@@ -353,7 +362,7 @@ def test_kills_before_every_statement_of_the_commit_leave_all_of_it_or_nothing(
     """One kill after the other on the same file: each is also a crash during the re-run."""
     staged = house.stage()
     files = house.write(staged)
-    for number in range(1, 200):
+    for number in range(FIRST_CHANGE, 100):
         child = Child(publish_until, house.path, staged, files, number, log=log)
         if child.wait() == 0:
             break
@@ -364,7 +373,7 @@ def test_kills_before_every_statement_of_the_commit_leave_all_of_it_or_nothing(
             break
     else:
         pytest.fail("the commit never came through")
-    assert_that(number, greater_than(20))
+    assert_that(number, greater_than(FIRST_CHANGE + 10))
     house.publish(staged, files)
     is_done(house, case)
     assert_that(house.read().successes, has_length(2))
@@ -553,6 +562,25 @@ def test_two_runs_of_the_same_dates_at_once_do_not_interleave(
         house.run()
     is_done(house, case)
     assert_that([mark for mark in marks if not case.is_whole(mark)], is_(empty()))
+
+
+def test_two_runs_in_threads_of_one_process_do_not_interleave(case: Case, house: House) -> None:
+    outcomes: list[str] = []
+
+    def run() -> None:
+        try:
+            outcomes.append(house.run().row["status"])
+        except Conflict:
+            outcomes.append("conflict")
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert_that(sorted(outcomes), is_in([["success", "success"], ["conflict", "success"]]))
+    is_done(house, case)
+    assert_that(house.read().successes, has_length(1 + outcomes.count("success")))
 
 
 def test_runs_of_disjoint_dates_at_once_both_succeed(case: Case, house: House, tmp_path: Path) -> None:

@@ -43,11 +43,13 @@ from warehouse import (
     make_row,
 )
 
+from pipeline import main as job
 from pipeline.commands.app import main
 from pipeline.errors import AuditFailed, Conflict, DeletionRefused, TooManyFailures
 from pipeline.preflight import check_dependencies, plan_deletions
 from pipeline.warehouse import duckdb_commit
 from pipeline.warehouse.base import CommitOutcome, CommitRequest, RunRow
+from pipeline.warehouse.duckdb import DuckDBWarehouse
 from transforms import compute
 from transforms.schema import PLAYER_GAME_SUMMARY
 from transforms.vector import MISSING
@@ -524,6 +526,21 @@ def test_staged_data_that_breaks_a_rule_is_not_published(
     assert_that(row, has_entries(status="failed", records_updated=0, error=contains_string(rule)))
 
 
+@pytest.mark.parametrize("table", [STORE, LEDGER])
+def test_a_key_that_somebody_stored_twice_is_found_before_the_commit(house: House, table: str) -> None:
+    before = house.read()
+    with house.warehouse.open(read_only=False) as connection:
+        connection.execute(f"INSERT INTO {table} SELECT * FROM {table} LIMIT 1")
+    staged = house.stage()
+    with pytest.raises(
+        AuditFailed, match="each requested key that is a target is one stored row or one open gap"
+    ):
+        house.publish(staged)
+    with house.warehouse.open(read_only=False) as connection:
+        connection.execute(f"DELETE FROM {table} WHERE rowid = (SELECT MAX(rowid) FROM {table})")
+    is_untouched(before, house.read())
+
+
 def test_the_same_data_unspoilt_is_published(corrected: tuple[House, Staged], tmp_path: Path) -> None:
     house = corrected[0].copy(tmp_path / "warehouse.duckdb")
     assert_that(house.publish(corrected[1])["records_updated"], is_not(equal_to(0)))
@@ -599,6 +616,35 @@ def test_a_run_that_failed_is_not_published_by_asking_again(house: House) -> Non
     assert_that(str(second.value), equal_to(str(first.value)))
     is_untouched(before, after)
     assert_that([run["run_id"] for run in after.runs].count(staged.run.run_id), equal_to(1))
+
+
+def test_a_failure_that_cannot_be_recorded_is_told_all_the_same(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def record_failure(warehouse: DuckDBWarehouse, row: RunRow) -> RunRow:
+        raise duckdb.IOException("no space left")
+
+    before = house.read()
+    monkeypatch.setattr(DuckDBWarehouse, "record_failure", record_failure)
+    house.put([])
+    with pytest.raises(DeletionRefused, match="no player rows left"):
+        house.run()
+    is_untouched(before, house.read())
+
+
+def test_a_run_that_is_committed_is_a_success_however_its_pipeline_ends(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is lost while the pipeline shuts down takes nothing back."""
+    run_watched = job.run_watched
+
+    def run_and_fail(pipeline: object) -> object:
+        run_watched(pipeline)
+        raise RuntimeError("a worker process died")
+
+    monkeypatch.setattr(job, "run_watched", run_and_fail)
+    assert_that(house.run().row["status"], equal_to("success"))
+    assert_that([run["status"] for run in house.read().runs], equal_to(["success", "success"]))
 
 
 class Interrupted(RuntimeError):

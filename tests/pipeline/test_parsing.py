@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from hamcrest import all_of, assert_that, calling, contains_string, equal_to, has_string, is_, raises
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import BadInput
@@ -160,6 +160,7 @@ def test_dates_that_no_range_holds_are_named(column: pa.Array) -> None:
 @pytest.mark.parametrize(
     "kind", [pa.date32(), pa.date64(), pa.timestamp("s"), pa.timestamp("us", "UTC"), pa.string()], ids=str
 )
+@settings(max_examples=30)
 @given(days=st.lists(st.dates(max_value=date(9999, 12, 30)), max_size=5))
 def test_every_date_is_the_same_in_every_type(kind: pa.DataType, days: list[date]) -> None:
     arrived = (
@@ -254,6 +255,7 @@ def test_a_column_without_a_value_or_a_row_is_all_null(name: str) -> None:
     assert_that(parse(pa.array([], TEXTS), name), is_([]))
 
 
+@settings(max_examples=30)
 @given(numbers=st.lists(st.integers(-(2**53), 2**53), max_size=5))
 def test_every_whole_number_is_the_same_in_every_type(numbers: list[int]) -> None:
     for arrived in (
