@@ -369,8 +369,8 @@ def test_inputs_that_change_under_a_run_are_a_conflict(house: House) -> None:
 
 @pytest.mark.parametrize(
     ("mine", "theirs"),
-    [((0, 39), (0, 39)), ((0, 20), (20, 39)), ((5, 10), (0, 39)), ((0, 39), (7, 7))],
-    ids=["same", "one date in common", "nested", "nesting"],
+    [((0, 39), (0, 39)), ((0, 20), (20, 39)), ((20, 39), (0, 20)), ((5, 10), (0, 39)), ((0, 39), (7, 7))],
+    ids=["same", "last date in common", "first date in common", "nested", "nesting"],
 )
 def test_an_overlapping_run_that_committed_meanwhile_is_a_conflict(
     fresh: House, mine: tuple[int, int], theirs: tuple[int, int]
@@ -383,12 +383,14 @@ def test_an_overlapping_run_that_committed_meanwhile_is_a_conflict(
     is_untouched(before, fresh.read())
 
 
-@pytest.mark.parametrize(("mine", "theirs"), [((0, 19), (20, 39)), ((20, 39), (0, 19))])
-def test_a_disjoint_run_that_committed_meanwhile_is_none(
-    fresh: House, backfilled: House, mine: tuple[int, int], theirs: tuple[int, int]
+@pytest.mark.parametrize("mine_first", [True, False])
+def test_a_run_of_the_very_next_dates_that_committed_meanwhile_is_none(
+    fresh: House, backfilled: House, mine_first: bool
 ) -> None:
-    staged = fresh.stage(DAYS[mine[0]], DAYS[mine[1]])
-    fresh.commit(DAYS[theirs[0]], DAYS[theirs[1]])
+    ranges = [(DAYS[0], DAYS[20] - timedelta(days=1)), (DAYS[20], DAYS[-1])]
+    mine, theirs = ranges if mine_first else reversed(ranges)
+    staged = fresh.stage(*mine)
+    fresh.commit(*theirs)
     fresh.publish(staged)
     assert_that(differences(fresh.read(), backfilled.read()), is_(empty()))
 
