@@ -60,6 +60,12 @@ def add_commands(commands: Any) -> None:
         default=spec.teams,
         help="an even number (default: %(default)s)",
     )
+    parser.add_argument(
+        "--leagues",
+        type=whole_number(1, 99),
+        default=spec.leagues,
+        help="leagues side by side, each with teams and players of its own (default: %(default)s)",
+    )
     add_warehouse_flags(parser)
 
 
@@ -88,6 +94,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
         first_season=arguments.first_season,
         seasons=arguments.seasons,
         teams=arguments.teams,
+        leagues=arguments.leagues,
     )
     warehouse = open_for_loading(arguments)
     rows, dates = warehouse.load_generated(generate_seasons(spec), datetime.now(UTC))
@@ -109,6 +116,7 @@ def _describe_demo(spec: LeagueSpec, rows: int, dates: DateRange) -> str:
         f"Generated a league from seed {spec.seed}",
         [
             ("seasons", f"{spec.seasons}, {spec.teams} teams, {dates}"),
+            *([("leagues", f"{spec.leagues}, side by side")] if spec.leagues > 1 else []),
             ("player rows", count(rows)),
         ],
     )
