@@ -22,13 +22,13 @@ def build_graph(pipeline: beam.Pipeline, plan: Plan, warehouse: Warehouse, run: 
     read = (
         pipeline
         | "Chunks" >> beam.Create(plan.chunks)
-        | "ReadHistory" >> ReadHistory(reader, plan.targets, plan.buckets)
+        | "ReadHistory" >> ReadHistory(reader, stager, plan.targets, plan.buckets)
     )
-    teams = read.teams | "TeamContext" >> BuildTeamContext()
+    teams = read.teams | "TeamContext" >> BuildTeamContext(stager)
     computed = (
         read.rows
         | "ShardByPlayer" >> beam.GroupByKey()
-        | "ComputeFeatures" >> ComputeFeatures(plan.targets, teams.context)
+        | "ComputeFeatures" >> ComputeFeatures(stager, plan.targets, teams.context)
     )
     staged = [
         computed.features | "StageFeatures" >> StageBatches(FEATURES, stager),

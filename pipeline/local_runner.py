@@ -89,7 +89,7 @@ def parallel_flags(workers: int) -> list[str]:
     """Beam's flags for this many local workers: threads, which measured faster than processes."""
     if workers == 1:
         return []
-    return ["--direct_running_mode=multi_threading", f"--direct_num_workers={workers}"]
+    return ["--direct_running_mode=in_memory", f"--direct_num_workers={workers}"]
 
 
 def run_watched(pipeline: beam.Pipeline) -> PipelineResult:

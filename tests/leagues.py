@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from transforms.compute import compute_bucket
 from transforms.contracts import TargetSpec
 from transforms.history import join_team_parts, prepare_chunk
+from transforms.kernels.team_figures import TeamFigures
 from transforms.schema import PLAYER_GAME_SUMMARY, STAGED_TARGETS
 
 SCHEMA = PLAYER_GAME_SUMMARY.schema
@@ -212,13 +213,13 @@ def run_kernels(
         dates = table.column("game_date")
         inside = pc.and_(pc.greater_equal(dates, pa.scalar(start)), pc.less(dates, pa.scalar(end)))
         chunks.append(prepare_chunk(table.filter(inside), keys, spec, buckets))
-    context = join_team_parts(part for chunk in chunks for part in chunk.team_parts.items())
+    figures = TeamFigures(join_team_parts(part for chunk in chunks for part in chunk.team_parts.items()))
     features: dict[tuple[str, date], Row] = {}
     gaps: dict[tuple[str, date], Row] = {}
     for bucket in range(buckets):
         batches = [batch for chunk in chunks for number, batch in chunk.rows if number == bucket]
         if batches:
-            made, skipped, failed = compute_bucket(pa.Table.from_batches(batches), context, spec)
+            made, skipped, failed = compute_bucket(pa.Table.from_batches(batches), figures, spec)
             assert failed == 0, skipped.to_pylist()[:1]
             for found, rows in ((features, made), (gaps, skipped)):
                 found |= {(row["player_lookup"], row["game_date"]): row for row in rows.to_pylist()}

@@ -32,6 +32,7 @@ from pipeline.warehouse.duckdb_load import create_input, insert_incoming, raise_
 from transforms.compute import compute_bucket
 from transforms.contracts import FEATURES, GAPS, TARGETS, StagedFile
 from transforms.history import join_team_parts, prepare_chunk
+from transforms.kernels.team_figures import TeamFigures
 from transforms.schema import PLAYER_GAME_SUMMARY, STAGED_FEATURES, STAGED_GAPS, STAGED_TARGETS
 
 Row = dict[str, Any]
@@ -304,12 +305,12 @@ def compute_stages(warehouse: DuckDBWarehouse, plan: Plan, run: RunSpec) -> Stag
         start, end = max(start, spec.start), min(end, spec.end)
         stored = reader.read_stored_keys(start, end) if start < end else STAGED_TARGETS.empty_table()
         chunks.append(prepare_chunk(raw, stored, spec, 1))
-    context = join_team_parts(part for chunk in chunks for part in chunk.team_parts.items())
+    figures = TeamFigures(join_team_parts(part for chunk in chunks for part in chunk.team_parts.items()))
     batches = [batch for chunk in chunks for _, batch in chunk.rows]
     targets = pa.Table.from_batches([chunk.targets for chunk in chunks])
     if not batches:
         return Staged(run, STAGED_FEATURES.empty_table(), STAGED_GAPS.empty_table(), targets, rows_read, 0, 0)
     rows = pa.Table.from_batches(batches)
-    features, gaps, failed = compute_bucket(rows, context, spec)
+    features, gaps, failed = compute_bucket(rows, figures, spec)
     players = len(rows.column("player_lookup").unique())
     return Staged(run, features, gaps, targets, rows_read, players, failed)

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.arrays import Ints, single_chunk, to_batch, to_codes, to_days, to_known
-from transforms.contracts import StageRecord, TargetSpec
+from transforms.contracts import Stager, StageRecord, TargetSpec
 from transforms.gaps import (
     NO_GAP,
     PROCESSING_ERROR,
@@ -34,14 +34,14 @@ from transforms.timing import StageTimer
 EARLY_SEASON_DAYS = 14
 
 
-def compute_bucket(rows: pa.Table, context: pa.Table, spec: TargetSpec) -> tuple[pa.Table, pa.Table, int]:
+def compute_bucket(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> tuple[pa.Table, pa.Table, int]:
     """Feature rows (``STAGED_FEATURES``), gaps (``STAGED_GAPS``), and players that failed.
 
     ``rows`` are all rows of some players in the read window (``history.PLAYER_HISTORY``).
     Should the computation raise, the players are halved until the failing ones stand alone;
     their targets become ``processing_error`` gaps and everyone else is computed.
     """
-    return _compute_players(sort_rows(rows), TeamFigures(context), spec, compute_targets)
+    return _compute_players(sort_rows(rows), figures, spec, compute_targets)
 
 
 Compute = Callable[[pa.Table, TeamFigures, TargetSpec], tuple[pa.Table, pa.Table]]
@@ -122,17 +122,18 @@ def compute_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> t
     tuple[str, pa.RecordBatch], gaps=tuple[str, pa.RecordBatch], timings=StageRecord
 )
 class _ComputeFeaturesFn(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, spec: TargetSpec) -> None:
-        self._spec = spec
+    def __init__(self, stager: Stager, spec: TargetSpec) -> None:
+        self._stager, self._spec = stager, spec
         self._timer = StageTimer("calculate")
+        self._figures: TeamFigures | None = None
 
     def process(
         self, element: tuple[int, Iterable[pa.RecordBatch]], context: pa.RecordBatch
     ) -> Iterator[object]:
         bucket, batches = element
         with self._timer.measure() as counts:
-            rows = pa.Table.from_batches(list(batches))
-            features, gaps, failed = compute_bucket(rows, pa.Table.from_batches([context]), self._spec)
+            rows = pa.Table.from_batches([self._stager.fetch(batch) for batch in batches])
+            features, gaps, failed = compute_bucket(rows, self._read_figures(context), self._spec)
             counts["rows_in"] = rows.num_rows
             counts["features"] = features.num_rows
             counts["gaps"] = gaps.num_rows
@@ -145,21 +146,30 @@ class _ComputeFeaturesFn(beam.DoFn):  # type: ignore[misc]
         yield beam.pvalue.TaggedOutput("gaps", (part, to_batch(gaps)))
         yield beam.pvalue.TaggedOutput("timings", self._timer.record())
 
+    def _read_figures(self, context: pa.RecordBatch) -> TeamFigures:
+        """The team figures, prepared once a bundle: a bucket's cost must not grow with the teams'."""
+        if self._figures is None:
+            self._figures = TeamFigures(pa.Table.from_batches([self._stager.fetch(context)]))
+        return self._figures
+
+    def start_bundle(self) -> None:
+        self._figures = None
+
     def finish_bundle(self) -> None:
         self._timer.publish()
 
 
 class ComputeFeatures(beam.PTransform):  # type: ignore[misc]
-    """(bucket, player rows) -> ``features``, ``gaps`` and ``timings``.
+    """(bucket, spilled player rows) -> ``features``, ``gaps`` and ``timings``.
 
-    ``context`` is the one-element PCollection of the team context (``TEAM_CONTEXT``).
+    ``context`` is the one-element PCollection of the spilled team context (``TEAM_CONTEXT``).
     """
 
-    def __init__(self, spec: TargetSpec, context: beam.PCollection) -> None:
+    def __init__(self, stager: Stager, spec: TargetSpec, context: beam.PCollection) -> None:
         super().__init__()
-        self._spec, self._context = spec, context
+        self._stager, self._spec, self._context = stager, spec, context
 
     def expand(self, rows: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
         return rows | "ComputeBucket" >> beam.ParDo(
-            _ComputeFeaturesFn(self._spec), context=beam.pvalue.AsSingleton(self._context)
+            _ComputeFeaturesFn(self._stager, self._spec), context=beam.pvalue.AsSingleton(self._context)
         ).with_outputs("gaps", "timings", main="features")

@@ -5,6 +5,7 @@ No Beam here, so that whatever only plans, asks or prints can do without importi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
@@ -48,8 +49,20 @@ class HistoryReader(Protocol):
 
 
 class Stager(Protocol):
-    """Writes files under the run's own prefix; the same part twice leaves one file."""
+    """Keeps what a run makes, unseen by others; the same part twice leaves one file."""
 
     def write(self, kind: str, part: str, batch: pa.RecordBatch) -> str:
         """Writes the batch whole or not at all, and gives the path."""
+        ...
+
+    def spill(self, part: str, batches: Iterable[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        """Puts batches of one schema aside; gives what crosses a shuffle in the place of each.
+
+        A local runner holds shuffled elements in memory, several times over. So rows wait on the
+        disk, and what crosses names their place.
+        """
+        ...
+
+    def fetch(self, spilled: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch that :meth:`spill` put aside, without a copy where the file allows it."""
         ...

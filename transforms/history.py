@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from transforms.arrays import Bools, Codes, Ints, single_chunk, to_batch, to_codes, to_days
 from transforms.cleaning import CleanRows, clean_rows
-from transforms.contracts import Chunk, HistoryReader, StageRecord, TargetSpec
+from transforms.contracts import Chunk, HistoryReader, Stager, StageRecord, TargetSpec
 from transforms.hashing import assign_buckets
 from transforms.kernels.matchup import tell_playoff
 from transforms.kernels.player_windows import HISTORY_STATISTICS
@@ -172,9 +172,10 @@ def join_team_parts(parts: Iterable[tuple[str, pa.RecordBatch]]) -> pa.Table:
     timings=StageRecord,
 )
 class _ReadChunkFn(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, reader: HistoryReader, spec: TargetSpec, buckets: int) -> None:
-        self._reader, self._spec, self._buckets = reader, spec, buckets
+    def __init__(self, reader: HistoryReader, stager: Stager, spec: TargetSpec, buckets: int) -> None:
+        self._reader, self._stager, self._spec, self._buckets = reader, stager, spec, buckets
         self._reading, self._cleaning = StageTimer("extract"), StageTimer("clean")
+        self._spilling = StageTimer("shuffle")
 
     def process(self, element: Chunk) -> Iterator[object]:
         start, end = (date.fromisoformat(text) for text in element)
@@ -186,12 +187,20 @@ class _ReadChunkFn(beam.DoFn):  # type: ignore[misc]
         with self._cleaning.measure() as counts:
             chunk = prepare_chunk(raw, stored, self._spec, self._buckets)
             counts.update(chunk.counts)
-        yield from chunk.rows
-        for part in chunk.team_parts.items():
-            yield beam.pvalue.TaggedOutput("teams", (0, part))
+        with self._spilling.measure() as counts:
+            batches = [batch for _, batch in chunk.rows]
+            rows = self._stager.spill(f"rows-{element[0]}", batches)
+            teams = {
+                name: self._stager.spill(f"{name}-{element[0]}", [part])
+                for name, part in chunk.team_parts.items()
+            }
+            counts["bytes"] = sum(batch.nbytes for batch in batches)
+        yield from zip((bucket for bucket, _ in chunk.rows), rows, strict=True)
+        for name, (part,) in teams.items():
+            yield beam.pvalue.TaggedOutput("teams", (0, (name, part)))
         yield beam.pvalue.TaggedOutput("targets", (element[0], chunk.targets))
-        yield beam.pvalue.TaggedOutput("timings", self._reading.record())
-        yield beam.pvalue.TaggedOutput("timings", self._cleaning.record())
+        for timer in (self._reading, self._cleaning, self._spilling):
+            yield beam.pvalue.TaggedOutput("timings", timer.record())
 
     def _read_stored(self, start: date, end: date) -> pa.Table:
         """The stored keys among the chunk's targets; they matter to the bootstrap rule alone."""
@@ -201,34 +210,36 @@ class _ReadChunkFn(beam.DoFn):  # type: ignore[misc]
         return self._reader.read_stored_keys(low, high)
 
     def finish_bundle(self) -> None:
-        self._reading.publish()
-        self._cleaning.publish()
+        for timer in (self._reading, self._cleaning, self._spilling):
+            timer.publish()
 
 
 class ReadHistory(beam.PTransform):  # type: ignore[misc]
-    """Chunks -> ``rows`` (bucket, batch), ``teams``, ``targets`` and ``timings``."""
+    """Chunks -> ``rows`` (bucket, spilled batch), ``teams``, ``targets`` and ``timings``."""
 
-    def __init__(self, reader: HistoryReader, spec: TargetSpec, buckets: int) -> None:
+    def __init__(self, reader: HistoryReader, stager: Stager, spec: TargetSpec, buckets: int) -> None:
         super().__init__()
-        self._reader, self._spec, self._buckets = reader, spec, buckets
+        self._reader, self._stager, self._spec, self._buckets = reader, stager, spec, buckets
 
     def expand(self, chunks: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
         return chunks | "ReadAndClean" >> beam.ParDo(
-            _ReadChunkFn(self._reader, self._spec, self._buckets)
+            _ReadChunkFn(self._reader, self._stager, self._spec, self._buckets)
         ).with_outputs("teams", "targets", "timings", main="rows")
 
 
 @beam.typehints.with_input_types(tuple[int, Iterable[tuple[str, pa.RecordBatch]]])
 @beam.typehints.with_output_types(pa.RecordBatch, timings=StageRecord)
 class _BuildTeamContextFn(beam.DoFn):  # type: ignore[misc]
-    def __init__(self) -> None:
+    def __init__(self, stager: Stager) -> None:
+        self._stager = stager
         self._timer = StageTimer("teams")
 
     def process(self, element: tuple[int, Iterable[tuple[str, pa.RecordBatch]]]) -> Iterator[object]:
         with self._timer.measure() as counts:
-            context = join_team_parts(element[1])
+            context = join_team_parts((name, self._stager.fetch(part)) for name, part in element[1])
             counts["rows"] = context.num_rows
-        yield to_batch(context)
+            spilled = self._stager.spill("context", [to_batch(context)])
+        yield from spilled
         yield beam.pvalue.TaggedOutput("timings", self._timer.record())
 
     def finish_bundle(self) -> None:
@@ -236,11 +247,16 @@ class _BuildTeamContextFn(beam.DoFn):  # type: ignore[misc]
 
 
 class BuildTeamContext(beam.PTransform):  # type: ignore[misc]
-    """``teams`` of every chunk -> ``context``, one record batch, and ``timings``."""
+    """``teams`` of every chunk -> ``context``, one spilled batch, and ``timings``."""
+
+    def __init__(self, stager: Stager) -> None:
+        super().__init__()
+        self._stager = stager
 
     def expand(self, parts: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
         return (
             parts
             | "GatherTeamGames" >> beam.GroupByKey()
-            | "TeamWindows" >> beam.ParDo(_BuildTeamContextFn()).with_outputs("timings", main="context")
+            | "TeamWindows"
+            >> beam.ParDo(_BuildTeamContextFn(self._stager)).with_outputs("timings", main="context")
         )

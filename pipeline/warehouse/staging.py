@@ -1,4 +1,7 @@
-"""Staged files of the embedded warehouse: Parquet in a directory of the run, beside the file.
+"""Files of a run on the embedded warehouse, in a directory of its own beside the file.
+
+Results are staged as Parquet, for the commit. Rows that cross a shuffle are spilled as Arrow IPC
+files, which a reader maps into memory: it touches no more of them than the bucket that it computes.
 
 A run holds a lock on its directory for as long as its process lives, so the directory of a run
 that died is known by its free lock, and the next run removes it. Directories come and go under a
@@ -10,7 +13,8 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import FeatureStoreError
+
+_PLACE = pa.schema([("path", pa.string()), ("batch", pa.int64())])
+"""Where a spilled batch is: its file, and its position there."""
 
 _HELD: dict[str, int] = {}
 """The descriptors that hold the locks of this process's runs, by directory."""
@@ -48,18 +55,43 @@ class LocalStager:
         return cls(str(directory))
 
     def write(self, kind: str, part: str, batch: pa.RecordBatch) -> str:
-        path = Path(self.directory) / f"{kind}-{part}.parquet"
         labels = [f.name for f in batch.schema if pa.types.is_dictionary(f.type)]
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        pq.write_table(
-            pa.Table.from_batches([batch]),
-            partial,
-            compression="lz4",
-            use_dictionary=[*labels, "player_lookup"],
-            write_statistics=False,
-        )
-        os.replace(partial, path)
+        with self._replace(f"{kind}-{part}.parquet") as (partial, path):
+            pq.write_table(
+                pa.Table.from_batches([batch]),
+                partial,
+                compression="lz4",
+                use_dictionary=[*labels, "player_lookup"],
+                write_statistics=False,
+            )
         return str(path)
+
+    def spill(self, part: str, batches: Iterable[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        batches = list(batches)
+        if not batches:
+            return []
+        with (
+            self._replace(f"{part}.arrow") as (partial, path),
+            pa.ipc.new_file(partial, batches[0].schema) as file,
+        ):
+            for batch in batches:
+                file.write_batch(batch)
+        return [
+            pa.record_batch([pa.array([str(path)]), pa.array([index])], schema=_PLACE)
+            for index in range(len(batches))
+        ]
+
+    def fetch(self, spilled: pa.RecordBatch) -> pa.RecordBatch:
+        ((path,), (index,)) = (column.to_pylist() for column in spilled.columns)
+        return pa.ipc.open_file(pa.memory_map(path)).get_batch(index)
+
+    @contextmanager
+    def _replace(self, name: str) -> Iterator[tuple[Path, Path]]:
+        """(where to write, where it will be): the file is there whole or not at all."""
+        path = Path(self.directory) / name
+        partial = path.with_name(f"{name}.{os.getpid()}-{threading.get_ident()}.partial")
+        yield partial, path
+        os.replace(partial, path)
 
 
 def staging_root(warehouse: str) -> Path:
