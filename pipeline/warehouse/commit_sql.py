@@ -44,10 +44,14 @@ OPEN = "resolved_at IS NULL AND withdrawn_at IS NULL"
 
 @dataclass(frozen=True)
 class AuditRule:
-    """``query`` lists up to five violations as (player, date, found); it must return none."""
+    """``query`` lists up to five violations as (player, date, found); it must return none.
+
+    Where ``holds`` is given, it is asked first: TRUE means that there is no violation to look for.
+    """
 
     name: str
     query: str
+    holds: str | None = None
 
 
 def create_staged_view(kind: str, paths: Sequence[str]) -> str:
@@ -61,6 +65,20 @@ def create_staged_view(kind: str, paths: Sequence[str]) -> str:
     return (
         f"CREATE OR REPLACE TEMP VIEW {view} AS "
         f"SELECT {list_columns(schema.names)} FROM read_parquet([{files}])"
+    )
+
+
+def _match_keys(*parts: str) -> str:
+    """TRUE where the keys of ``parts`` together are those of ``staged_targets``, each as often.
+
+    Compares how many there are and the sum of their 64-bit hashes, which takes no memory. Grouping
+    by key would take as much as the run has rows.
+    """
+    digest = f"COUNT(*), SUM(hash({KEY}))"
+    found = " UNION ALL ".join(f"SELECT {KEY} FROM {part}" for part in parts)
+    return (
+        f"(SELECT ROW({digest}) FROM staged_targets) "
+        f"IS NOT DISTINCT FROM (SELECT ROW({digest}) FROM ({found}))"
     )
 
 
@@ -78,6 +96,8 @@ def list_audit_rules(dates: DateRange) -> list[AuditRule]:
             "every target is exactly one feature row or one gap",
             f"SELECT {KEY}, 'targets ' || SUM(t) || ', rows ' || SUM(f) || ', gaps ' || SUM(g) "
             f"FROM ({keyed}) GROUP BY {KEY} HAVING SUM(t) <> 1 OR SUM(f) + SUM(g) <> 1 LIMIT 5",
+            f"SELECT {_match_keys('staged_features', 'staged_gaps')} AND "
+            f"(SELECT COUNT(*) = COUNT(DISTINCT hash({KEY})) FROM staged_targets)",
         ),
         AuditRule(
             "every target lies in the requested dates",
@@ -232,15 +252,16 @@ def open_gaps(request: CommitRequest) -> str:
 
 def list_identities(dates: DateRange) -> list[AuditRule]:
     """Identities 1 and 2, recounted from the tables just before the commit."""
-    stored = f"SELECT {KEY} FROM {STORE} WHERE {bound_dates(FEATURE_STORE, dates)}"
-    opened = f"SELECT {KEY} FROM {LEDGER} WHERE {OPEN} AND {bound_dates(FEATURE_STORE_GAPS, dates)}"
+    stored = f"{STORE} WHERE {bound_dates(FEATURE_STORE, dates)}"
+    opened = f"{LEDGER} WHERE {OPEN} AND {bound_dates(FEATURE_STORE_GAPS, dates)}"
     return [
         AuditRule(
             "each requested key that is a target is one stored row or one open gap, others neither",
             f"SELECT {KEY}, 'targets ' || SUM(t) || ', rows ' || SUM(f) || ', open gaps ' || SUM(g) "
             f"FROM (SELECT {KEY}, 1 AS t, 0 AS f, 0 AS g FROM staged_targets "
-            f"UNION ALL SELECT {KEY}, 0, 1, 0 FROM ({stored}) "
-            f"UNION ALL SELECT {KEY}, 0, 0, 1 FROM ({opened})) "
+            f"UNION ALL SELECT {KEY}, 0, 1, 0 FROM {stored} "
+            f"UNION ALL SELECT {KEY}, 0, 0, 1 FROM {opened}) "
             f"GROUP BY {KEY} HAVING SUM(t) <> 1 OR SUM(f) + SUM(g) <> 1 LIMIT 5",
+            f"SELECT {_match_keys(stored, opened)}",
         )
     ]

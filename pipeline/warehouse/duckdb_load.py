@@ -168,7 +168,10 @@ def replace_generated(
             connection.execute(f"DELETE FROM {_NAME} WHERE {sql.bound_dates(TABLE, dates)}")
         rows = 0
         for season in seasons:
-            connection.register("incoming", season)
+            # what is registered is kept until the transaction ends, so it must be something used up
+            batches = iter(season.to_batches())
+            connection.register("incoming", pa.RecordBatchReader.from_batches(season.schema, batches))
+            del season
             rows += insert_incoming(connection, loaded_at)
         raise_version(connection, GENERATED)
     return rows
