@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,22 @@ from apache_beam.metrics import Metrics
 from transforms.contracts import StageRecord
 
 NAMESPACE = "feature_store"
+
+Listener = Callable[[str, Mapping[str, int]], None]
+_LISTENERS: list[Listener] = []
+
+
+@contextmanager
+def listen(listener: Listener) -> Iterator[None]:
+    """Inside the block, ``listener(stage, counts)`` hears of every element that is finished.
+
+    Stages in other processes are not heard.
+    """
+    _LISTENERS.append(listener)
+    try:
+        yield
+    finally:
+        _LISTENERS.remove(listener)
 
 
 class StageTimer:
@@ -42,6 +58,8 @@ class StageTimer:
         self._record = (self._stage, started, ended, ended - started, counts)
         self._busy += ended - started
         self._counts.update(counts)
+        for listener in _LISTENERS:
+            listener(self._stage, counts)
 
     def record(self) -> StageRecord:
         """The figures of the element measured last."""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from pipeline.commands.console import add_command, emit, emit_json, say
+from pipeline.commands.progress import show_progress
 from pipeline.options import BackfillConfig, add_job_flags, read_config
+from pipeline.preflight import Preflight
+from pipeline.progress import COMMIT_SHARE, advance_run, list_run_steps
 from pipeline.report import (
     describe_deletions,
     describe_plan,
@@ -37,8 +42,17 @@ def run_backfill(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int
         return _print_plan(config, arguments.json)
     # Beam takes seconds to import: commands that do not run the job do without
     from pipeline.main import run_job
+    from transforms.timing import listen
 
-    report = run_job(config, on_plan=lambda preflight: say(describe_plan(preflight) + "\n"))
+    with ExitStack() as display:
+
+        def show(preflight: Preflight) -> None:
+            say(describe_plan(preflight) + "\n")
+            steps = list_run_steps(preflight.plan)
+            progress = display.enter_context(show_progress(steps, COMMIT_SHARE, quiet=arguments.debug))
+            display.enter_context(listen(partial(advance_run, progress)))
+
+        report = run_job(config, on_plan=show)
     plan = report.preflight.plan
     if arguments.json:
         emit_json(summarize_run(report.row, plan, config.warehouse))
