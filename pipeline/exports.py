@@ -21,10 +21,12 @@ from pipeline.errors import BadInput
 from pipeline.parsing import parse_distinct
 from pipeline.team_codes import NBA_TEAMS
 from transforms.arrays import Bools, single_chunk
+from transforms.cleaning import KEY_TEXTS, OTHER_TEXTS
 from transforms.schema import INTEGER_STATISTICS, PLAYER_GAME_SUMMARY
 
 COLUMNS = PLAYER_GAME_SUMMARY.schema.names
 STATISTICS = ("minutes_played", *INTEGER_STATISTICS)
+TEXTS = frozenset(KEY_TEXTS + OTHER_TEXTS)
 TEAMS = ("team_abbr", "opponent_team_abbr")
 
 
@@ -163,9 +165,12 @@ def translate_rows(raw: pa.Table, recognition: Recognition, file: str) -> Transl
     if recognition.export is OWN:
         return Translation(pa.table(columns), unread)
     codes, unknown = Counter[str](), Counter[str]()
-    for name in TEAMS:
+    for name in TEXTS & columns.keys():
         found = read_texts(columns[name], f"{file}: the column {recognition.targets[name]}")
-        columns[name], _ = parse_distinct(found, translate_code, pa.string())
+        # R writes NA where a text is unknown
+        columns[name], _ = parse_distinct(found, translate_code if name in TEAMS else str, pa.string())
+        if name not in TEAMS:
+            continue
         translated, others = _count_codes(found)
         # a game stands in both columns: each team's rows are counted once
         codes, unknown = codes | translated, unknown | others

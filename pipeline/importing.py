@@ -64,7 +64,7 @@ class Recognised:
 
     files: int = 0
     rows: int = 0
-    mapped: dict[str, None] = field(default_factory=dict)
+    mapped: list[str] = field(default_factory=list)
     team_codes: Counter[str] = field(default_factory=Counter)
     unknown_teams: Counter[str] = field(default_factory=Counter)
     without_opponent: int = 0
@@ -73,7 +73,7 @@ class Recognised:
     def add(self, recognition: Recognition, found: Translation) -> None:
         self.files += 1
         self.rows += found.rows.num_rows
-        self.mapped |= dict.fromkeys(recognition.mapped)
+        self.mapped += [step for step in recognition.mapped if step not in self.mapped]
         self.team_codes += found.codes
         self.unknown_teams += found.unknown
 

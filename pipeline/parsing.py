@@ -24,7 +24,7 @@ Parsed = tuple[pa.Array, Bools]
 """Values, NULL where unparsed, and the mask of what could not be parsed."""
 
 UTC_INSTANT = pa.timestamp("us", tz="UTC")
-_NOTHING = r"(?i)^(nan|null|none|n/a)?$"
+_NOTHING = r"(?i)^(nan|null|none|n/?a)?$"
 _WHOLE = r"^[+-]?[0-9]{1,18}(\.0*)?$"
 _DAY = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _DATE = rf"^{_DAY}([T ]00:00(:00(\.0+)?)?Z?)?$"

@@ -275,7 +275,7 @@ def _describe_kind(name: str, kind: Recognised) -> list[tuple[str, str]]:
     """What was made of the files of one kind."""
     fields = [("recognised", f"{name}: {kind.files} file(s), {count(kind.rows)} rows")]
     if kind.mapped:
-        fields += _wrap("mapped", list(kind.mapped), shown=len(kind.mapped))
+        fields += _wrap("mapped", kind.mapped, shown=len(kind.mapped))
     if kind.team_codes:
         fields += _wrap("team codes", _list_counts(kind.team_codes))
     if kind.unknown_teams:
@@ -306,9 +306,11 @@ def _list_counts(counts: Counter[str]) -> list[str]:
 def _wrap(name: str, items: Sequence[str], shown: int = SHOWN) -> list[tuple[str, str]]:
     """A field whose value is a list, in lines that fit a terminal."""
     more = f" and {len(items) - shown} more" if len(items) > shown else ""
-    text = ", ".join(escape_cell(item) for item in items[:shown]) + more
+    # an item stays on one line when it fits: textwrap does not break at a hard space
+    whole = [item.replace(" ", "\xa0") if len(item) < VALUE_WIDTH else item for item in items[:shown]]
+    text = ", ".join(escape_cell(item) for item in whole) + more
     lines = textwrap.wrap(text, VALUE_WIDTH, break_long_words=False, break_on_hyphens=False)
-    return [("" if number else name, line) for number, line in enumerate(lines)]
+    return [("" if number else name, line.replace("\xa0", " ")) for number, line in enumerate(lines)]
 
 
 def _list_names(title: str, names: Sequence[str]) -> list[str]:

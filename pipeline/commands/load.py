@@ -12,7 +12,14 @@ from pipeline.demo import LeagueSpec, generate_seasons
 from pipeline.errors import BadInput
 from pipeline.importing import read_files
 from pipeline.options import add_warehouse_flags, whole_number
-from pipeline.report import count, describe_import, format_fields, suggest_aliases, suggest_command
+from pipeline.report import (
+    count,
+    describe_import,
+    escape_controls,
+    format_fields,
+    suggest_aliases,
+    suggest_command,
+)
 from pipeline.season import DateRange
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 
@@ -98,7 +105,7 @@ def run_import(arguments: argparse.Namespace) -> int:
     else:
         emit(describe_import(report, outcome))
         if commands:
-            emit("\n".join(["", "Next", *(f"  {command}" for command in commands)]))
+            emit("\n".join(["", "Next", *(f"  {escape_controls(c)}" for c in commands)]))
     return 0
 
 

@@ -39,7 +39,8 @@ def find_people(connection: duckdb.DuckDBPyConnection, dates: DateRange) -> dict
     for person, lookup, newest in connection.execute(
         f"SELECT universal_player_id, player_lookup, MAX(game_date) FROM {_ROWS} "
         f"WHERE {_bound(dates)} AND universal_player_id IN (SELECT universal_player_id FROM incoming) "
-        "GROUP BY universal_player_id, player_lookup QUALIFY COUNT(*) OVER (PARTITION BY universal_player_id) > 1"
+        "GROUP BY universal_player_id, player_lookup "
+        "QUALIFY COUNT(*) OVER (PARTITION BY universal_player_id) > 1"
     ).fetchall():
         people[person][lookup] = newest
     return dict(people)

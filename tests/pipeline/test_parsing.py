@@ -63,7 +63,7 @@ def test_whole_numbers_arrive_in_any_type_that_holds_them(kind: pa.DataType) -> 
     [
         *(("7", 7), ("+7", 7), ("-3", -3), ("007", 7), ("7.0", 7), ("7.", 7), (" 8\t", 8), ("-0", 0)),
         *(("", None), ("  ", None), ("NaN", None), ("nan", None), ("None", None), ("NULL", None)),
-        ("N/A", None),
+        *(("N/A", None), ("NA", None)),
         ("999999999999999999", 999999999999999999),
         *(
             (text, UNPARSED)
