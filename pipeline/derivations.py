@@ -180,11 +180,13 @@ def join_names(first: pa.Array, family: pa.Array) -> Derived:
     return (names,), np.zeros(len(first), dtype=bool)
 
 
-def judge_comments(comments: pa.Array) -> Derived:
-    """``is_dnp`` and its reason: no comment is no absence, a comment of another kind tells nothing."""
+def judge_comments(comments: pa.Array, minutes: pa.Array) -> Derived:
+    """``is_dnp`` and its reason; minutes without a comment were played, anything else is unknown."""
     reasons, unread = parse_distinct(comments, str, pa.string())
     absent, _ = parse_distinct(comments, lambda text: True if is_absence(text) else None, pa.bool_())
-    return (pc.if_else(pc.is_null(reasons), False, absent), reasons), unread
+    times, _ = parse_distinct(minutes, str, pa.string())
+    present = pc.and_(pc.is_null(reasons), pc.is_valid(times))
+    return (pc.if_else(present, False, absent), reasons), unread
 
 
 def keep_reasons(reasons: pa.Array, did_not_play: pa.Array) -> Derived:

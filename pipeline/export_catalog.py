@@ -40,7 +40,7 @@ PERSON_RULE = "`nba_` and the id"
 GAME_ID_RULE = "ten digits: `21800001` is `0021800001`"
 TYPE_RULE = "by the first three digits of the game id"
 SEASON_RULE = "the year it starts in: `2018-19` is 2018"
-COMMENT_RULE = "blank: played; `DNP`, `DND` or `NWT`: did not play; else unknown"
+COMMENT_RULE = "`DNP`, `DND`, `NWT`: did not play; minutes and no comment: played; else unknown"
 
 
 def copy_columns(pairs: str) -> tuple[Step, ...]:
@@ -72,7 +72,7 @@ NBA_STEPS = (
     Step(("SEASON_ID",), ("season_year",), reading(read_season_id, INT), "`22018` is 2018"),
     Step(("SEASON_TYPE",), ("season_type",)),
     *(Step((name,), ("season_type",), reading(read_game_type), TYPE_RULE) for name in ("GAME_ID", "Game_ID")),
-    Step(("COMMENT",), ("is_dnp", "dnp_reason"), judge_comments, COMMENT_RULE),
+    Step(("COMMENT", "MIN"), ("is_dnp", "dnp_reason"), judge_comments, COMMENT_RULE),
 )
 
 V3_STEPS = (
@@ -89,7 +89,7 @@ V3_STEPS = (
     Step(("gameId", "teamTricode"), ("opponent_team_abbr",), find_opponents, GAME_RULE),
     Step(("season_year",), ("season_year",), reading(read_season, INT), SEASON_RULE),
     Step(("gameId",), ("season_type",), reading(read_game_type), TYPE_RULE),
-    Step(("comment",), ("is_dnp", "dnp_reason"), judge_comments, COMMENT_RULE),
+    Step(("comment", "minutes"), ("is_dnp", "dnp_reason"), judge_comments, COMMENT_RULE),
 )
 
 HOOPR_STEPS = (
