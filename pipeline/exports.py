@@ -168,12 +168,12 @@ def translate_rows(raw: pa.Table, recognition: Recognition, file: str) -> Transl
     for name in TEXTS & columns.keys():
         found = read_texts(columns[name], f"{file}: the column {recognition.targets[name]}")
         # R writes NA where a text is unknown
-        columns[name], _ = parse_distinct(found, translate_code if name in TEAMS else str, pa.string())
-        if name not in TEAMS:
-            continue
-        translated, others = _count_codes(found)
-        # a game stands in both columns: each team's rows are counted once
-        codes, unknown = codes | translated, unknown | others
+        columns[name], _ = parse_distinct(found, str, pa.string())
+        if name in TEAMS:
+            # a game stands in both columns: each team's rows are counted once
+            translated, others = _count_codes(columns[name])
+            codes, unknown = codes | translated, unknown | others
+            columns[name], _ = parse_distinct(columns[name], translate_code, pa.string())
     return Translation(pa.table(columns), unread, codes, unknown)
 
 
@@ -191,9 +191,9 @@ def read_texts(column: pa.Array, described: str) -> pa.Array:
 
 def _count_codes(found: pa.Array) -> tuple[Counter[str], Counter[str]]:
     codes, unknown = Counter[str](), Counter[str]()
-    for pair in pc.value_counts(pc.ascii_trim_whitespace(found)).to_pylist():
+    for pair in pc.value_counts(found).to_pylist():
         code, rows = pair["values"], pair["counts"]
-        if not code or code in NBA_TEAMS:
+        if code is None or code in NBA_TEAMS:
             continue
         team = translate_code(code)
         if team == code:

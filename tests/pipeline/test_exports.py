@@ -272,6 +272,13 @@ def test_a_real_season_in_the_shape_of_an_export_imports_to_the_same_rows(tmp_pa
     assert_that(compare_rows(stored_rows(exported), expected, LACKING[name])[:3], empty())
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("name", WRITERS)
+def test_an_export_without_rows_is_read(tmp_path: Path, name: str, suffix: str) -> None:
+    found, report = read(WRITERS[name](GAMES).slice(0, 0), tmp_path, suffix)
+    assert_that((found, report.rows_in, report.recognised[name].rows), equal_to(([], 0, 0)))
+
+
 # Derivations
 
 
