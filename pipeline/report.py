@@ -279,7 +279,8 @@ def _describe_kind(name: str, kind: Recognised) -> list[tuple[str, str]]:
     if kind.team_codes:
         fields += _wrap("team codes", _list_counts(kind.team_codes))
     if kind.unknown_teams:
-        fields += _wrap("unknown teams", [*_list_counts(kind.unknown_teams), "kept as they are"])
+        fields += _wrap("unknown teams", _list_counts(kind.unknown_teams))
+        fields.append(("", "kept as they are, see docs/import.md"))
     if kind.without_opponent:
         fields.append(("no opponent", f"{count(kind.without_opponent)} rows: the file does not tell it"))
     if kind.busy_absences:
@@ -305,9 +306,9 @@ def _list_counts(counts: Counter[str]) -> list[str]:
 
 def _wrap(name: str, items: Sequence[str], shown: int = SHOWN) -> list[tuple[str, str]]:
     """A field whose value is a list, in lines that fit a terminal."""
-    more = f" and {len(items) - shown} more" if len(items) > shown else ""
     # an item stays on one line when it fits: textwrap does not break at a hard space
     whole = [item.replace(" ", "\xa0") if len(item) < VALUE_WIDTH else item for item in items[:shown]]
+    more = f" and\xa0{len(items) - shown}\xa0more" if len(items) > shown else ""
     text = ", ".join(escape_cell(item) for item in whole) + more
     lines = textwrap.wrap(text, VALUE_WIDTH, break_long_words=False, break_on_hyphens=False)
     return [("" if number else name, line.replace("\xa0", " ")) for number, line in enumerate(lines)]

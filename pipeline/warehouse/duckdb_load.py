@@ -81,7 +81,8 @@ def load_rows(
         create_input(connection)
         connection.register("incoming", rows)
         outcome = _meet_stored(connection, rows, loaded_at, replace_dates) if rows.num_rows else NOTHING
-        outcome = replace(outcome, version=raise_version(connection, IMPORTED))
+        version = raise_version(connection, IMPORTED)
+        outcome = replace(outcome, version=version, aliases_written=write_aliases)
         dates = find_stored_dates(connection)
         if dates is None:
             return outcome
@@ -90,7 +91,6 @@ def load_rows(
             several_lookups=list_several(connection, dates, "universal_player_id", "player_lookup"),
             several_people=list_several(connection, dates, "player_lookup", "universal_player_id"),
             aliases=_meet_aliases(connection, dates, write=write_aliases),
-            aliases_written=write_aliases,
         )
 
 

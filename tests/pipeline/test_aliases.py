@@ -182,6 +182,17 @@ def test_people_that_share_a_lookup_are_left_alone_and_named(house: House) -> No
     assert_that(house.pairs(), equal_to([("nenehilario", "nene")]))
 
 
+def test_an_id_of_another_source_is_nobody_else(house: House) -> None:
+    house.load(("nene", "espn_1713", OLD))
+    assert_that(house.load(*NENE), has_properties(several_people=empty()))
+    assert_that(house.pairs(), equal_to([("nenehilario", "nene")]))
+
+
+def test_the_newest_game_of_each_lookup_counts(house: House) -> None:
+    house.load(("jimmybutler", "nba_1", OLD), ("jimmybutler", "nba_1", NEWEST), ("butler", "nba_1", NEW))
+    assert_that(house.pairs(), equal_to([("butler", "jimmybutler")]))
+
+
 def test_aliases_and_rows_are_one_transaction(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.load(("other", "nba_7", OLD))
 

@@ -391,6 +391,23 @@ def test_who_did_not_play_has_no_statistics_and_a_contradiction_is_kept_and_coun
     assert_that(report.recognised["nba_api BoxScoreTraditionalV3"].busy_absences, equal_to(1))
 
 
+def test_nothing_is_said_of_somebody_without_comment_and_minutes(tmp_path: Path) -> None:
+    table = write_box_collection(GAMES[:2]).to_pylist()
+    table[0] |= {"comment": None, "minutes": " "}
+    found, _ = read(pa.Table.from_pylist(table), tmp_path)
+    assert_that({row["player_lookup"]: row["is_dnp"] for row in found}, has_entries(nikolajokicgsw=None))
+    assert_that([row["is_dnp"] for row in found], has_item(False))
+
+
+def test_a_reason_counts_only_for_who_is_known_not_to_have_played(tmp_path: Path) -> None:
+    table = write_hoopr(GAMES[:3]).to_pylist()
+    for row, absent in zip(table, (True, False, None), strict=True):
+        row |= {"did_not_play": absent, "reason": "COACH'S DECISION"}
+    found, _ = read(pa.Table.from_pylist(table), tmp_path)
+    told = {(row["is_dnp"], row["dnp_reason"]) for row in found}
+    assert_that(told, equal_to({(True, "COACH'S DECISION"), (False, None), (None, None)}))
+
+
 def test_a_file_that_r_wrote_says_na_for_what_is_unknown(tmp_path: Path) -> None:
     lines = []
     for line in write_rows_as_csv(write_hoopr(GAMES), tmp_path):
