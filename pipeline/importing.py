@@ -1,8 +1,8 @@
 """Files of box scores -> typed rows for ``player_game_summary``, and what became of the others.
 
-Reads Parquet and CSV with the column names of the table. Only values that cannot be parsed and
-rows without player or date are rejected; everything else is loaded and judged by the run. How
-rows meet those already stored is the warehouse's business.
+Reads Parquet and CSV with the column names of the table or of a public export. Only values that
+cannot be parsed and rows without player or date are rejected; everything else is loaded and judged
+by the run. How rows meet those already stored is the warehouse's business.
 """
 
 from __future__ import annotations
@@ -23,6 +23,17 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from pipeline.errors import BadInput
+from pipeline.export_catalog import EXPORTS
+from pipeline.exports import (
+    OWN,
+    STATISTICS,
+    Recognition,
+    Translation,
+    blank_absences,
+    explain_unknown,
+    recognise_export,
+    translate_rows,
+)
 from pipeline.parsing import parse_column
 from transforms.arrays import Bools, single_chunk
 from transforms.cleaning import (
@@ -33,10 +44,9 @@ from transforms.cleaning import (
     normalize_columns,
     trim_text,
 )
-from transforms.schema import INTEGER_STATISTICS, PLAYER_GAME_SUMMARY
+from transforms.schema import PLAYER_GAME_SUMMARY
 
 SCHEMA = PLAYER_GAME_SUMMARY.schema
-STATISTICS = ("minutes_played", *INTEGER_STATISTICS)
 LARGEST_FILE_BYTES = 8 * 2**30
 MOST_COLUMNS = 1_000
 LONGEST_HEADER = 2**20
@@ -47,14 +57,46 @@ SHOWN_VALUE = 40
 
 
 @dataclass
+class Recognised:
+    """The files of one kind: ``mapped`` are steps like ``PTS -> points``, ``team_codes`` rows by
+    ``GS -> GSW``, ``unknown_teams`` rows by code; ``without_opponent`` counts the rows whose
+    opponent the file does not tell, ``busy_absences`` those that say DNP and have statistics."""
+
+    files: int = 0
+    rows: int = 0
+    mapped: list[str] = field(default_factory=list)
+    team_codes: Counter[str] = field(default_factory=Counter)
+    unknown_teams: Counter[str] = field(default_factory=Counter)
+    without_opponent: int = 0
+    busy_absences: int = 0
+
+    def add(self, recognition: Recognition, found: Translation) -> None:
+        self.files += 1
+        self.rows += found.rows.num_rows
+        self.mapped += [step for step in recognition.mapped if step not in self.mapped]
+        self.team_codes += found.codes
+        self.unknown_teams += found.unknown
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """The columns of a file that are read, as they are; every column's name; and what it is."""
+
+    rows: pa.Table
+    names: list[str]
+    recognition: Recognition
+
+
+@dataclass
 class ImportReport:
-    """What was found in the files; ``rejected`` counts rows by reason.
+    """What was found in the files; ``rejected`` counts rows by reason, ``recognised`` by export.
 
     ``non_finite`` counts the NaN and infinities among the statistics: they are read as NULL.
     """
 
     files: int = 0
     rows_in: int = 0
+    recognised: dict[str, Recognised] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
     ignored_columns: set[str] = field(default_factory=set)
     absent_columns: set[str] = field(default_factory=set)
@@ -73,13 +115,13 @@ def read_files(paths: Sequence[str]) -> tuple[pa.Table, ImportReport]:
     report = ImportReport()
     tables = []
     for path in paths:
-        raw, names = read_file(Path(path))
-        report.ignored_columns |= set(names) - set(SCHEMA.names)
-        report.absent_columns |= set(SCHEMA.names) - set(names)
+        raw = read_file(Path(path))
+        report.ignored_columns |= set(raw.names) - set(raw.recognition.sources)
+        report.absent_columns |= set(SCHEMA.names) - raw.recognition.targets.keys()
         with _naming(path):
-            tables.append(convert_table(raw, path, report))
+            tables.append(convert_file(raw, path, report))
         report.files += 1
-        report.rows_in += raw.num_rows
+        report.rows_in += raw.rows.num_rows
     return drop_duplicates(pa.concat_tables(tables), report), report
 
 
@@ -104,8 +146,8 @@ def _naming(path: Path | str) -> Iterator[None]:
         raise BadInput(f"{path}: cannot be read: {reason[:300]}; nothing was loaded") from error
 
 
-def read_file(path: Path) -> tuple[pa.Table, list[str]]:
-    """The known columns of the file as they are, texts of a CSV unparsed; and every column's name."""
+def read_file(path: Path) -> RawFile:
+    """The file as it is, texts of a CSV unparsed."""
     try:
         size = path.stat().st_size
     except (OSError, ValueError) as error:
@@ -122,27 +164,28 @@ def read_file(path: Path) -> tuple[pa.Table, list[str]]:
     if size > LARGEST_FILE_BYTES:
         raise BadInput(f"{path}: larger than {LARGEST_FILE_BYTES} bytes; split it by season")
     with _naming(path):
-        rows, names = reader(path)
+        raw = reader(path)
         # a damaged Parquet file can hold text that is no UTF-8, which Arrow trusts unseen
-        rows.validate(full=True)
-    return rows, names
+        raw.rows.validate(full=True)
+    return raw
 
 
-def read_parquet(path: Path) -> tuple[pa.Table, list[str]]:
+def read_parquet(path: Path) -> RawFile:
     with path.open("rb") as head:
         if head.read(4) != b"PAR1":  # Arrow reads the end of the file only
             raise BadInput(f"{path}: does not begin like a Parquet file; fetch it again. Nothing was loaded")
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         names = list(file.schema_arrow.names)
-        return file.read(columns=_check_columns(path, names)), names
+        recognition = _recognise_columns(path, names)
+        return RawFile(file.read(columns=recognition.sources), names, recognition)
 
 
-def read_csv(path: Path) -> tuple[pa.Table, list[str]]:
+def read_csv(path: Path) -> RawFile:
     _refuse_nul(path)
     with path.open(encoding="utf-8-sig", newline="") as lines:
         header = lines.read(LONGEST_HEADER)
     names = next((row for row in plain_csv.reader(io.StringIO(header, newline="")) if row), [])
-    known = _check_columns(path, names)
+    recognition = _recognise_columns(path, names)
     uneven: list[csv.InvalidRow] = []
 
     def refuse(row: csv.InvalidRow) -> str:
@@ -154,7 +197,7 @@ def read_csv(path: Path) -> tuple[pa.Table, list[str]]:
             path,
             convert_options=csv.ConvertOptions(
                 default_column_type=pa.string(),
-                include_columns=known,
+                include_columns=recognition.sources,
                 strings_can_be_null=True,
                 null_values=[""],
                 quoted_strings_can_be_null=True,
@@ -169,7 +212,7 @@ def read_csv(path: Path) -> tuple[pa.Table, list[str]]:
             f"{path}: expected {uneven[0].expected_columns} values in every row, found one with "
             f"{uneven[0].actual_columns}: the file may be cut off; fetch it again. Nothing was loaded"
         ) from None
-    return rows, names
+    return RawFile(rows, names, recognition)
 
 
 def _refuse_nul(path: Path) -> None:
@@ -186,30 +229,30 @@ def _refuse_nul(path: Path) -> None:
             offset += len(block)
 
 
-def _check_columns(path: Path, names: Sequence[str]) -> list[str]:
-    """The columns to read, in the file's order."""
+def _recognise_columns(path: Path, names: Sequence[str]) -> Recognition:
+    """What a file with these columns is, and so which of them are read."""
     if len(names) > MOST_COLUMNS:
         raise BadInput(f"{path}: {len(names)} columns, at most {MOST_COLUMNS} are read")
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise BadInput(f"{path}: the column {twice[0][:SHOWN_VALUE]!r} appears twice; nothing was loaded")
-    required = set(PLAYER_GAME_SUMMARY.required)
-    if "player_lookup" not in names and "player_full_name" in names:
-        required.remove("player_lookup")
-    missing = sorted(required - set(names))
-    if missing:
+    recognition = recognise_export(names, EXPORTS)
+    if recognition is None:
         # few are shown: in a file without a header they are a row
         found = ", ".join(repr(name[:SHOWN_VALUE]) for name in names[:SHOWN_NAMES])
         more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-        raise BadInput(
-            f"{path}: lacks the column(s) {', '.join(missing)}; found {found}{more}. Nothing was loaded"
-        )
-    return [name for name in names if name in SCHEMA.names]
+        raise BadInput(f"{path}: {explain_unknown(names, found + more, EXPORTS)}. Nothing was loaded")
+    return recognition
 
 
-def convert_table(raw: pa.Table, file: str, report: ImportReport) -> pa.Table:
+def convert_file(raw: RawFile, file: str, report: ImportReport) -> pa.Table:
     """The rows of one file that can be parsed, in the table's schema."""
-    bad = np.zeros(raw.num_rows, dtype=bool)
+    recognition = raw.recognition
+    translation = translate_rows(raw.rows, recognition, file)
+    recognised = report.recognised.setdefault(recognition.export.name, Recognised())
+    recognised.add(recognition, translation)
+    rows = translation.rows
+    bad = np.zeros(rows.num_rows, dtype=bool)
     columns: dict[str, pa.Array] = {}
 
     def reject(broken: Bools, what: str, values: pa.ChunkedArray | None = None) -> None:
@@ -221,13 +264,15 @@ def convert_table(raw: pa.Table, file: str, report: ImportReport) -> pa.Table:
             report.rejected[f"{file}: {what}, first in row {row + 1}{found}"] += int(np.count_nonzero(fresh))
         bad = bad | broken
 
+    for step, broken in translation.unread:
+        reject(broken, f"{step.source} cannot be read", raw.rows.column(step.sources[0]))
     for wanted in SCHEMA:
-        if wanted.name not in raw.column_names:
-            columns[wanted.name] = pa.nulls(raw.num_rows, wanted.type)
+        if wanted.name not in rows.column_names:
+            columns[wanted.name] = pa.nulls(rows.num_rows, wanted.type)
             continue
-        column = single_chunk(raw, wanted.name)
+        column = single_chunk(rows, wanted.name)
         values, unparsed = parse_column(column, wanted, file)
-        reject(unparsed, f"{wanted.name} cannot be parsed", raw.column(wanted.name))
+        reject(unparsed, f"{recognition.targets[wanted.name]} cannot be parsed", rows.column(wanted.name))
         columns[wanted.name] = values
         if wanted.name in STATISTICS and pa.types.is_floating(column.type):
             finite = pc.is_finite(column)
@@ -235,9 +280,14 @@ def convert_table(raw: pa.Table, file: str, report: ImportReport) -> pa.Table:
     for text in (*KEY_TEXTS, *OTHER_TEXTS):
         columns[text] = trim_text(columns[text])
     _fill_lookups(columns, report)
-    if "is_home" not in raw.column_names:
+    if "is_home" not in rows.column_names:
         columns["is_home"] = derive_is_home(columns["game_id"], columns["team_abbr"])
-        report.home_derived += raw.num_rows - columns["is_home"].null_count
+        report.home_derived += rows.num_rows - columns["is_home"].null_count
+    if recognition.export is not OWN:
+        recognised.without_opponent += columns["opponent_team_abbr"].null_count
+        statistics, busy = blank_absences(columns)
+        columns |= statistics
+        recognised.busy_absences += busy
     for key in PLAYER_GAME_SUMMARY.key:
         reject(pc.is_null(columns[key]).to_numpy(zero_copy_only=False), f"{key} is missing")
     table = pa.table({field.name: columns[field.name].cast(field.type) for field in SCHEMA})

@@ -6,24 +6,26 @@ the whole file before anything is loaded. A value that cannot be parsed is never
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import BadInput
+from pipeline.minutes import read_minutes
 from pipeline.season import LAST_DAY
-from transforms.arrays import Bools, Ints
+from transforms.arrays import Bools, Ints, to_codes
 
 Parsed = tuple[pa.Array, Bools]
 """Values, NULL where unparsed, and the mask of what could not be parsed."""
 
 UTC_INSTANT = pa.timestamp("us", tz="UTC")
-_NOTHING = r"(?i)^(nan|null|none|n/a)?$"
+_NOTHING = r"(?i)^(nan|null|none|n/?a)?$"
 _WHOLE = r"^[+-]?[0-9]{1,18}(\.0*)?$"
-_NUMBER = r"(?i)^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?$|^[+-]?inf(inity)?$"
 _DAY = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _DATE = rf"^{_DAY}([T ]00:00(:00(\.0+)?)?Z?)?$"
 _ZONE = r"( ?UTC|Z|[+-](0[0-9]|1[0-8])(:?[0-5][0-9])?)"
@@ -39,10 +41,11 @@ def parse_column(column: pa.Array, wanted: pa.Field, file: str) -> Parsed:
     """The column as ``wanted``.
 
     Text may come as text, and an id of a person as a whole number; whole numbers as whole numbers,
-    as numbers without a fraction, or as text; numbers likewise; dates as dates, as instants at
-    midnight UTC, or as ISO text; truth values as such, as 0 and 1, or as text; timestamps as such
-    or as ISO text, without a zone in UTC, parts below a microsecond cut off. NaN and infinity in
-    a whole number are NULL. Raises ``BadInput`` for any other type.
+    as numbers without a fraction, or as text; minutes as numbers, or as text in any form of
+    :mod:`pipeline.minutes`; dates as dates, as instants at midnight UTC, or as ISO text; truth values
+    as such, as 0 and 1, or as text; timestamps as such or as ISO text, without a zone in UTC, parts
+    below a microsecond cut off. NaN and infinity in a whole number are NULL. Raises ``BadInput`` for
+    any other type.
     """
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), wanted.type), np.zeros(len(column), dtype=bool)
@@ -92,6 +95,23 @@ def _parse_texts(column: pa.Array, pattern: str, convert: Callable[[pa.Array], p
     return convert(kept), unparsed
 
 
+def parse_distinct(column: pa.Array, read: Callable[[str], Any], kind: pa.DataType) -> Parsed:
+    """Every distinct text read once; a ``ValueError`` leaves it unparsed, a blank or ``NaN`` is NULL."""
+    encoded = pc.ascii_trim_whitespace(column.cast(pa.string())).dictionary_encode()
+    values: list[Any] = []
+    broken: list[bool] = []
+    for text in encoded.dictionary.to_pylist():
+        try:
+            values.append(None if re.match(_NOTHING, text) else read(text))
+            broken.append(False)
+        except ValueError:
+            values.append(None)
+            broken.append(True)
+    # the last entry is that of NULL, whose code is -1
+    unparsed: Bools = np.array([*broken, False])[to_codes(encoded)]
+    return pa.array(values, kind).take(encoded.indices), unparsed
+
+
 def parse_text(column: pa.Array, name: str) -> Parsed | None:
     if is_text(column.type):
         return _accept(column.cast(pa.string()))
@@ -132,13 +152,11 @@ def _parse_whole_decimals(column: pa.Array) -> Parsed:
     return _blank(exact, unparsed).cast(pa.int64()), unparsed
 
 
-def parse_number(column: pa.Array, name: str) -> Parsed | None:
+def parse_minutes(column: pa.Array, name: str) -> Parsed | None:
     kind = column.type
     if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         return _accept(column.cast(pa.float64(), safe=False))
-    if is_text(kind):
-        return _parse_texts(column, _NUMBER, lambda text: text.cast(pa.float64()))
-    return None
+    return parse_distinct(column, read_minutes, pa.float64()) if is_text(kind) else None
 
 
 def parse_date(column: pa.Array, name: str) -> Parsed | None:
@@ -219,7 +237,7 @@ def _parse_iso_instants(column: pa.Array) -> Parsed:
 _PARSERS: dict[pa.DataType, Callable[[pa.Array, str], Parsed | None]] = {
     pa.string(): parse_text,
     pa.int64(): parse_whole,
-    pa.float64(): parse_number,
+    pa.float64(): parse_minutes,
     pa.date32(): parse_date,
     pa.bool_(): parse_truth,
     UTC_INSTANT: parse_instant,

@@ -6,11 +6,15 @@ import base64
 import json
 import math
 import shlex
+import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-from pipeline.importing import SHOWN, ImportReport
+from pipeline.aliases import AliasProposal
+from pipeline.importing import SHOWN, ImportReport, Recognised
 from pipeline.options import DEFAULT_WAREHOUSE
 from pipeline.plan import Plan
 from pipeline.preflight import Preflight
@@ -22,6 +26,10 @@ from transforms.gaps import BOOTSTRAP, REASONS
 _CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if code != 10}
 _CONTROL |= {code: f"\\u{code:04x}" for code in [*range(0x2028, 0x202F), *range(0x2066, 0x206A)]}
 """What steers a terminal: controls but the line feed, line separators, overrides of direction."""
+
+
+VALUE_WIDTH = 60
+"""Of a field's value, beside the longest names, on a terminal of 80 columns."""
 
 
 def escape_controls(text: str) -> str:
@@ -50,6 +58,8 @@ def _plain(value: object) -> object:
         return sorted(str(found) for found in value)
     if isinstance(value, list | tuple):
         return [_plain(found) for found in value]
+    if is_dataclass(value):
+        return _plain(vars(value))
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return value.isoformat() if isinstance(value, date | datetime | time) else str(value)
@@ -162,6 +172,13 @@ def suggest_command(name: str, warehouse: str) -> str:
     return f"feature-store {name}{where}"
 
 
+def suggest_aliases(files: Sequence[str], outcome: LoadOutcome, warehouse: str) -> list[str]:
+    """The command that records the aliases that an import found and did not record."""
+    if outcome.aliases_written or not outcome.aliases.pairs:
+        return []
+    return [f"{suggest_command('import', warehouse)} --write-aliases {shlex.join(files)}"]
+
+
 def describe_run(row: RunRow, plan: Plan, warehouse: str) -> str:
     """The summary of a committed run."""
     expected = row["records_expected"]
@@ -219,6 +236,7 @@ def describe_import(found: ImportReport, outcome: LoadOutcome) -> str:
     rejected = sum(found.rejected.values())
     fields = [
         ("files", f"{found.files}, {count(found.rows_in)} rows"),
+        *(field for name, kind in found.recognised.items() for field in _describe_kind(name, kind)),
         (
             "stored",
             f"{count(outcome.added)} added, {count(outcome.replaced)} replaced, "
@@ -234,15 +252,15 @@ def describe_import(found: ImportReport, outcome: LoadOutcome) -> str:
     if found.non_finite:
         fields.append(("not finite", f"{count(found.non_finite)} NaN or infinite, to be read as NULL"))
     if found.ignored_columns:
-        names = [escape_cell(name) for name in sorted(found.ignored_columns)]
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        fields.append(("ignored columns", ", ".join(names[:SHOWN]) + more))
+        fields += _wrap("ignored columns", sorted(found.ignored_columns))
     if found.absent_columns:
-        fields.append(("absent columns", ", ".join(sorted(found.absent_columns))))
+        fields += _wrap("absent columns", sorted(found.absent_columns))
     if found.lookups_made:
         fields.append(("lookups", f"{count(found.lookups_made)} made from the player's name"))
     if found.home_derived:
         fields.append(("is_home", f"{count(found.home_derived)} derived from the game id"))
+    if outcome.aliases_written:
+        fields += _describe_aliases(outcome.aliases)
     title = f"Imported into nba_analytics.player_game_summary, input version {outcome.version}"
     return "\n".join(
         [
@@ -251,6 +269,49 @@ def describe_import(found: ImportReport, outcome: LoadOutcome) -> str:
             *_list_names("One lookup with several people", outcome.several_people),
         ]
     )
+
+
+def _describe_kind(name: str, kind: Recognised) -> list[tuple[str, str]]:
+    """What was made of the files of one kind."""
+    fields = [("recognised", f"{name}: {kind.files} file(s), {count(kind.rows)} rows")]
+    if kind.mapped:
+        fields += _wrap("mapped", kind.mapped, shown=len(kind.mapped))
+    if kind.team_codes:
+        fields += _wrap("team codes", _list_counts(kind.team_codes))
+    if kind.unknown_teams:
+        fields += _wrap("unknown teams", _list_counts(kind.unknown_teams))
+        fields.append(("", "kept as they are, see docs/import.md"))
+    if kind.without_opponent:
+        fields.append(("no opponent", f"{count(kind.without_opponent)} rows: the file does not tell it"))
+    if kind.busy_absences:
+        fields.append(("absent or not", f"{count(kind.busy_absences)} rows say DNP and have statistics"))
+    return fields
+
+
+def _describe_aliases(aliases: AliasProposal) -> list[tuple[str, str]]:
+    known = f", {count(aliases.known)} recorded before" if aliases.known else ""
+    fields = [("aliases", f"{count(len(aliases.pairs))} recorded in nba_reference.player_aliases{known}")]
+    if aliases.pairs:
+        fields += _wrap("", [f"{alias} -> {canonical}" for alias, canonical in aliases.pairs])
+    for reason in aliases.refused[:SHOWN]:
+        fields += _wrap("not recorded", [reason])
+    if len(aliases.refused) > SHOWN:
+        fields.append(("", f"and {len(aliases.refused) - SHOWN} more"))
+    return fields
+
+
+def _list_counts(counts: Counter[str]) -> list[str]:
+    return [f"{name} {count(n)}" for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def _wrap(name: str, items: Sequence[str], shown: int = SHOWN) -> list[tuple[str, str]]:
+    """A field whose value is a list, in lines that fit a terminal."""
+    # an item stays on one line when it fits: textwrap does not break at a hard space
+    whole = [item.replace(" ", "\xa0") if len(item) < VALUE_WIDTH else item for item in items[:shown]]
+    more = f" and\xa0{len(items) - shown}\xa0more" if len(items) > shown else ""
+    text = ", ".join(escape_cell(item) for item in whole) + more
+    lines = textwrap.wrap(text, VALUE_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return [("" if number else name, line.replace("\xa0", " ")) for number, line in enumerate(lines)]
 
 
 def _list_names(title: str, names: Sequence[str]) -> list[str]:

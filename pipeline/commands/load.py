@@ -12,7 +12,14 @@ from pipeline.demo import LeagueSpec, generate_seasons
 from pipeline.errors import BadInput
 from pipeline.importing import read_files
 from pipeline.options import add_warehouse_flags, whole_number
-from pipeline.report import count, describe_import, format_fields, suggest_command
+from pipeline.report import (
+    count,
+    describe_import,
+    escape_controls,
+    format_fields,
+    suggest_aliases,
+    suggest_command,
+)
 from pipeline.season import DateRange
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 
@@ -25,11 +32,17 @@ def add_commands(commands: Any) -> None:
         "Load Parquet or CSV box scores into nba_analytics.player_game_summary.",
         "feature-store import season_2018.parquet season_2019.csv",
     )
+    parser.epilog = f"{parser.epilog}\n\nThe exports of nba_api and hoopR that are read: docs/import.md"
     parser.add_argument("files", nargs="+", metavar="FILE", help="a .parquet or .csv file")
     parser.add_argument(
         "--replace-dates",
         action="store_true",
         help="first remove the stored rows of every date in the files",
+    )
+    parser.add_argument(
+        "--write-aliases",
+        action="store_true",
+        help="record the lookups of one person in nba_reference.player_aliases",
     )
     add_warehouse_flags(parser)
 
@@ -80,11 +93,19 @@ def open_for_loading(arguments: argparse.Namespace) -> DuckDBWarehouse:
 def run_import(arguments: argparse.Namespace) -> int:
     rows, report = read_files(arguments.files)
     warehouse = open_for_loading(arguments)
-    outcome = warehouse.load(rows, datetime.now(UTC), replace_dates=arguments.replace_dates)
+    outcome = warehouse.load(
+        rows,
+        datetime.now(UTC),
+        replace_dates=arguments.replace_dates,
+        write_aliases=arguments.write_aliases,
+    )
+    commands = suggest_aliases(arguments.files, outcome, arguments.warehouse)
     if arguments.json:
-        emit_json({**vars(report), **vars(outcome), "exit_code": 0})
+        emit_json({**vars(report), **vars(outcome), "next": commands, "exit_code": 0})
     else:
         emit(describe_import(report, outcome))
+        if commands:
+            emit("\n".join(["", "Next", *(f"  {escape_controls(c)}" for c in commands)]))
     return 0
 
 

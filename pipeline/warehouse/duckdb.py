@@ -94,10 +94,14 @@ class DuckDBWarehouse:
         with self.open() as connection:
             return duckdb_commit.read_input_state(connection, dates)
 
-    def load(self, rows: pa.Table, loaded_at: datetime, *, replace_dates: bool) -> LoadOutcome:
+    def load(
+        self, rows: pa.Table, loaded_at: datetime, *, replace_dates: bool, write_aliases: bool = False
+    ) -> LoadOutcome:
         """Stores an import; see ``duckdb_load.load_rows``."""
         with self.open(read_only=False) as connection:
-            return duckdb_load.load_rows(connection, rows, loaded_at, replace_dates=replace_dates)
+            return duckdb_load.load_rows(
+                connection, rows, loaded_at, replace_dates=replace_dates, write_aliases=write_aliases
+            )
 
     def load_generated(self, seasons: Iterable[pa.Table], loaded_at: datetime) -> tuple[int, DateRange]:
         """Stores a generated league: how many rows, and the dates they cover."""

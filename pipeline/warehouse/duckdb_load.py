@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -10,16 +10,24 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.aliases import NO_ALIASES, AliasProposal, Pair, propose_aliases
 from pipeline.errors import BadInput, WrongShape
 from pipeline.season import DateRange
 from pipeline.warehouse import sql
+from pipeline.warehouse.duckdb_aliases import (
+    find_contested,
+    find_people,
+    insert_pairs,
+    list_several,
+    read_pairs,
+)
 from pipeline.warehouse.duckdb_connection import (
     describe_table,
     fetch_one,
     read_version,
     transaction,
 )
-from transforms.schema import PLAYER_GAME_SUMMARY, TABLE_VERSIONS
+from transforms.schema import PLAYER_ALIASES, PLAYER_GAME_SUMMARY, TABLE_VERSIONS, Table
 
 IMPORTED, GENERATED = "import", "demo"
 TABLE = PLAYER_GAME_SUMMARY
@@ -29,15 +37,13 @@ _CONTENT = [n for n in TABLE.schema.names if n not in (*TABLE.key, "processed_at
 _SAME_CONTENT = " AND ".join(f"s.{sql.quote(n)} IS NOT DISTINCT FROM i.{sql.quote(n)}" for n in _CONTENT)
 
 
-SHOWN_NAMES = 5
-
-
 @dataclass(frozen=True)
 class LoadOutcome:
     """What became of the rows of a load.
 
     ``several_lookups`` names the incoming people who are stored under several lookups,
-    ``several_people`` the incoming lookups that are stored with several people.
+    ``several_people`` the incoming lookups that are stored with several people. ``aliases`` would
+    make the former one person; they are recorded when ``aliases_written``.
     """
 
     added: int
@@ -48,6 +54,8 @@ class LoadOutcome:
     version: int
     several_lookups: tuple[str, ...] = ()
     several_people: tuple[str, ...] = ()
+    aliases: AliasProposal = NO_ALIASES
+    aliases_written: bool = False
 
 
 NOTHING = LoadOutcome(added=0, replaced=0, unchanged=0, older=0, removed=0, version=0)
@@ -59,23 +67,30 @@ def load_rows(
     loaded_at: datetime,
     *,
     replace_dates: bool,
+    write_aliases: bool = False,
 ) -> LoadOutcome:
     """Stores the rows of an import; ``rows`` has one row per key.
 
     An incoming row replaces the stored one, unless both carry ``processed_at`` and the incoming
     one is older; a row whose content is unchanged stays as it is. With ``replace_dates`` the
     stored rows of every incoming date give way, however new they are; only those that have no
-    incoming row are counted as removed. Raises ``WrongShape`` when the stored table lacks columns.
+    incoming row are counted as removed. ``write_aliases`` records the lookups of one person as
+    aliases. Raises ``WrongShape`` when a stored table lacks columns.
     """
     with transaction(connection):
         create_input(connection)
         connection.register("incoming", rows)
         outcome = _meet_stored(connection, rows, loaded_at, replace_dates) if rows.num_rows else NOTHING
+        version = raise_version(connection, IMPORTED)
+        outcome = replace(outcome, version=version, aliases_written=write_aliases)
+        dates = find_stored_dates(connection)
+        if dates is None:
+            return outcome
         return replace(
             outcome,
-            version=raise_version(connection, IMPORTED),
-            several_lookups=list_several(connection, "universal_player_id", "player_lookup"),
-            several_people=list_several(connection, "player_lookup", "universal_player_id"),
+            several_lookups=list_several(connection, dates, "universal_player_id", "player_lookup"),
+            several_people=list_several(connection, dates, "player_lookup", "universal_player_id"),
+            aliases=_meet_aliases(connection, dates, write=write_aliases),
         )
 
 
@@ -112,23 +127,19 @@ def _meet_stored(
     return LoadOutcome(added, replaced, unchanged, older, removed, version=0)
 
 
-def list_several(connection: duckdb.DuckDBPyConnection, one: str, many: str) -> tuple[str, ...]:
-    """``one: many, many`` for each incoming ``one`` that the whole table has with several ``many``."""
-    dates = find_stored_dates(connection)
-    if dates is None:
-        return ()
-    key, other = sql.quote(one), sql.quote(many)
-    found = connection.execute(
-        f"SELECT {key}, LIST(DISTINCT {other} ORDER BY {other}) FROM {_NAME} s "
-        f"WHERE {sql.bound_dates(TABLE, dates, 's')} AND {key} IN (SELECT {key} FROM incoming) "
-        f"AND {other} IS NOT NULL GROUP BY {key} HAVING COUNT(DISTINCT {other}) > 1 ORDER BY {key}"
-    ).fetchall()
-    return tuple(f"{name}: {_join_names(names)}" for name, names in found)
-
-
-def _join_names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return ", ".join(names[:SHOWN_NAMES]) + more
+def _meet_aliases(connection: duckdb.DuckDBPyConnection, dates: DateRange, *, write: bool) -> AliasProposal:
+    """The aliases that the stored rows suggest beside those recorded; with ``write`` they are, too."""
+    people = find_people(connection, dates)
+    if not people:
+        return NO_ALIASES
+    stored: list[Pair] = []
+    if write or describe_table(connection, PLAYER_ALIASES) is not None:
+        ensure_table(connection, PLAYER_ALIASES)
+        stored = read_pairs(connection)
+    proposal = propose_aliases(people, find_contested(connection, dates), stored)
+    if write and proposal.pairs:
+        insert_pairs(connection, proposal.pairs)
+    return proposal
 
 
 def find_stored_dates(connection: duckdb.DuckDBPyConnection) -> DateRange | None:
@@ -180,17 +191,22 @@ def replace_generated(
 def create_input(connection: duckdb.DuckDBPyConnection) -> None:
     """The tables that an import writes, where they do not exist."""
     for table in (TABLE, TABLE_VERSIONS):
-        stored = describe_table(connection, table)
-        if stored is None:
-            connection.execute(sql.create_schema(table))
-            connection.execute(sql.create_table(table))
-            continue
-        missing = [name for name in table.schema.names if name not in stored.names]
-        if missing:
-            raise WrongShape(
-                f"{table.path} lacks the column(s) {', '.join(missing)}; nothing was loaded. "
-                "Add them, or import into a new warehouse with --warehouse"
-            )
+        ensure_table(connection, table)
+
+
+def ensure_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Makes the table where it does not exist; ``WrongShape`` when it lacks columns."""
+    stored = describe_table(connection, table)
+    if stored is None:
+        connection.execute(sql.create_schema(table))
+        connection.execute(sql.create_table(table))
+        return
+    missing = [name for name in table.schema.names if name not in stored.names]
+    if missing:
+        raise WrongShape(
+            f"{table.path} lacks the column(s) {', '.join(missing)}; nothing was loaded. "
+            "Add them, or import into a new warehouse with --warehouse"
+        )
 
 
 def raise_version(connection: duckdb.DuckDBPyConnection, origin: str) -> int:

@@ -63,7 +63,7 @@ def test_whole_numbers_arrive_in_any_type_that_holds_them(kind: pa.DataType) -> 
     [
         *(("7", 7), ("+7", 7), ("-3", -3), ("007", 7), ("7.0", 7), ("7.", 7), (" 8\t", 8), ("-0", 0)),
         *(("", None), ("  ", None), ("NaN", None), ("nan", None), ("None", None), ("NULL", None)),
-        ("N/A", None),
+        *(("N/A", None), ("NA", None)),
         ("999999999999999999", 999999999999999999),
         *(
             (text, UNPARSED)
@@ -98,7 +98,7 @@ def test_nan_and_infinity_are_no_whole_numbers_but_nothing() -> None:
     [
         *(("30", 30.0), ("30.25", 30.25), ("+5.5", 5.5), (".5", 0.5), ("5.", 5.0), ("-1.5e1", -15.0)),
         *(("1e308", 1e308), ("inf", INF), ("-Infinity", -INF), ("NaN", None), ("", None)),
-        *((text, UNPARSED) for text in ("30:15", "30,5", "thirty", "1e", "--5", "5 5", "1_0")),
+        *((text, UNPARSED) for text in ("30.15.2", "30,5", "thirty", "1e", "--5", "5 5", "1_0")),
     ],
 )
 def test_numbers_in_texts(text: str, value: object) -> None:

@@ -1,0 +1,81 @@
+"""One person with several lookups -> the pairs that make them one. Pure.
+
+The canonical lookup is that of the person's newest game, the others are its aliases. A pair is
+proposed only where it says something new and nothing else is said already: recorded pairs are
+somebody's decision, and a lookup that several people carry belongs to none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+from datetime import date
+
+Pair = tuple[str, str]
+"""(alias, canonical lookup)."""
+
+
+@dataclass(frozen=True)
+class AliasProposal:
+    """The pairs to record, how many lookups are recorded already, and what must not be, and why."""
+
+    pairs: tuple[Pair, ...] = ()
+    known: int = 0
+    refused: tuple[str, ...] = ()
+
+
+NO_ALIASES = AliasProposal()
+
+
+def propose_aliases(
+    people: Mapping[str, Mapping[str, date]], contested: Set[str], stored: Iterable[Pair]
+) -> AliasProposal:
+    """The pairs for ``people``: person -> lookup -> date of the newest game under it.
+
+    ``contested`` are the lookups that several people carry.
+    """
+    pairs: dict[str, str] = {}
+    for alias, canonical in stored:
+        # an alias with two names takes the smaller
+        pairs[alias] = min(canonical, pairs.get(alias, canonical))
+    new: list[Pair] = []
+    refused: list[str] = []
+    known = 0
+    for person, newest in sorted(people.items()):
+        shared = sorted(contested & newest.keys())
+        if shared:
+            refused.append(f"{person}: {', '.join(shared)} is the lookup of several people")
+            continue
+        canonical = min(newest, key=lambda lookup: (-newest[lookup].toordinal(), lookup))
+        # those that are aliases already come last: a pair of another may have made them one
+        for alias in sorted(newest.keys() - {canonical}, key=lambda lookup: (lookup in pairs, lookup)):
+            reason = _find_objection(alias, canonical, pairs)
+            if reason is not None:
+                refused.append(f"{person}: {alias} -> {canonical} {reason}")
+            elif alias in pairs:
+                known += 1
+            else:
+                pairs[alias] = canonical
+                new.append((alias, canonical))
+    return AliasProposal(tuple(new), known, tuple(refused))
+
+
+def _find_objection(alias: str, canonical: str, pairs: Mapping[str, str]) -> str | None:
+    """Why the pair cannot stand beside ``pairs``; None when it can, or says what they say."""
+    onward, target = resolve_lookup(canonical, pairs), resolve_lookup(alias, pairs)
+    if onward is None or target is None:
+        return "leads into a circle of recorded pairs"
+    if alias in pairs:
+        return None if target == onward else f"contradicts {alias} -> {pairs[alias]}"
+    return "would close a circle with recorded pairs" if onward == alias else None
+
+
+def resolve_lookup(lookup: str, pairs: Mapping[str, str]) -> str | None:
+    """The lookup at the end of the chain that begins here; None when it is a circle."""
+    seen = {lookup}
+    while lookup in pairs:
+        lookup = pairs[lookup]
+        if lookup in seen:
+            return None
+        seen.add(lookup)
+    return lookup
