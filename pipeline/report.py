@@ -82,7 +82,7 @@ def describe_plan(preflight: Preflight) -> str:
     return format_fields(
         "Plan",
         [
-            ("targets", f"{count(plan.target_rows)} player rows on {plan.game_dates} dates"),
+            ("targets", f"{count(plan.target_rows)} player rows on {count(plan.game_dates)} dates"),
             ("target dates", str(plan.dates)),
             ("read window", f"{plan.window}, both bounds in every read"),
             ("to read", f"{count(plan.rows)} rows, about {plan.bytes / 1e6:,.1f} MB"),
@@ -179,15 +179,14 @@ def suggest_aliases(files: Sequence[str], outcome: LoadOutcome, warehouse: str) 
     return [f"{suggest_command('import', warehouse)} --write-aliases {shlex.join(files)}"]
 
 
-def describe_run(row: RunRow, plan: Plan, warehouse: str) -> str:
-    """The summary of a committed run."""
+def describe_counts(row: RunRow) -> list[tuple[str, str]]:
+    """What became of a run's targets, as fields."""
     expected = row["records_expected"]
     kept = row["records_created"] + row["records_updated"] + row["records_unchanged"]
-    clean = row["timing_breakdown"]["detail"].get("clean", {})
+    share = f" ({floor_percent(kept, expected)} have a row)" if expected else ""
     reasons = ", ".join(f"{name} {count(n)}" for name, n in gaps_by_reason(row).items())
-    fields = [
-        ("dates", f"{plan.game_dates} with games, {DateRange.inclusive(row['start_date'], row['end_date'])}"),
-        ("targets", f"{count(expected)} = {count(kept)} rows + {count(row['gaps_open'])} gaps"),
+    return [
+        ("targets", f"{count(expected)} = {count(kept)} rows + {count(row['gaps_open'])} gaps{share}"),
         (
             "rows",
             f"{count(row['records_created'])} created, {count(row['records_updated'])} updated, "
@@ -199,6 +198,18 @@ def describe_run(row: RunRow, plan: Plan, warehouse: str) -> str:
             f"{count(row['gaps_open'])} open" + (f": {reasons}" if reasons else ""),
         ),
     ]
+
+
+def floor_percent(part: int, whole: int) -> str:
+    """The share in per cent, never rounded up: 100 % is all of them."""
+    return f"{part * 1000 // whole / 10:g} %"
+
+
+def describe_run(row: RunRow, plan: Plan, warehouse: str) -> str:
+    """The summary of a committed run."""
+    clean = row["timing_breakdown"]["detail"].get("clean", {})
+    dates = DateRange.inclusive(row["start_date"], row["end_date"])
+    fields = [("dates", f"{count(plan.game_dates)} with games, {dates}"), *describe_counts(row)]
     passed_over = {
         "exhibition": clean.get("rows_dropped", 0),
         "duplicate": clean.get("rows_duplicate", 0),
@@ -212,7 +223,7 @@ def describe_run(row: RunRow, plan: Plan, warehouse: str) -> str:
         )
     fields.append(("time", describe_times(row)))
     title = f"Run {row['run_id']} is committed and reconciled"
-    if not expected:
+    if not row["records_expected"]:
         title += ": there were no games in these dates"
     text = format_fields(title, fields)
     commands = suggest_next(row, warehouse)

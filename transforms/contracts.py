@@ -17,6 +17,9 @@ from transforms.gaps import Admission
 FEATURES, GAPS, TARGETS = "features", "gaps", "targets"
 """The kinds of staged files."""
 
+STAGES = ("extract", "clean", "shuffle", "teams", "calculate", "save", "commit")
+"""The stages of a run that are timed, in the order of the data's way."""
+
 Chunk = tuple[str, str]
 """Half-open range of dates, as ISO texts: an element that every coder carries."""
 

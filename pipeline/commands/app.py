@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn
 
-from pipeline.commands import inspect, load, run
-from pipeline.commands.console import emit_json, prepare_streams, say
+from pipeline.commands import inspect, load, run, runs
+from pipeline.commands.console import emit_json, prepare_streams, say, say_report
 from pipeline.errors import INTERRUPTED, TERMINATED, FeatureStoreError, UsageError
 from pipeline.options import FlagParser, name_argument, normalize_flags
 from pipeline.report import escape_controls
@@ -33,7 +33,7 @@ def build_parser() -> FlagParser:
         "--start-date 2023-10-01 --end-date 2024-06-30",
     )
     commands = parser.add_subparsers(title="commands", dest="command", required=True)
-    for group in (run, load, inspect):
+    for group in (run, load, inspect, runs):
         group.add_commands(commands)
     return parser
 
@@ -85,7 +85,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
 def _explain(error: FeatureStoreError, code: int, as_json: bool, debug: bool) -> int:
     if debug:
         say(escape_controls(traceback.format_exc()))
-    say(f"error: {escape_controls(str(error))}")
+    say_report(f"error: {escape_controls(str(error))}")
     if as_json:
         emit_json({"error": str(error), "exit_code": code})
     return code

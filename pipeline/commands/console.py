@@ -9,15 +9,19 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, ClassVar, Literal, TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.highlighter import RegexHighlighter
 from rich.table import Table
 from rich.text import Text
+from rich.theme import Theme
 
 from pipeline.report import to_json
 
@@ -44,6 +48,68 @@ def emit(text: str) -> None:
         print(text)
 
 
+def emit_report(text: str) -> None:
+    """The result as a report: titles and ``name  value`` lines, styled and wrapped for a terminal."""
+    _print_styled(text, sys.stdout)
+
+
+def say_report(text: str) -> None:
+    """A report, or an error, that is not part of the result."""
+    _print_styled(text, sys.stderr)
+
+
+def _print_styled(text: str, stream: TextIO) -> None:
+    console = _Console(file=stream, theme=_THEME, highlight=False)
+    with _tolerating(stream):
+        if console.is_terminal:
+            console.print(_Highlighter()(wrap_report(text, console.width)), soft_wrap=True)
+        else:
+            print(text, file=stream)
+
+
+class _Highlighter(RegexHighlighter):
+    """Titles, names of fields, how things ended, and commands to copy."""
+
+    base_style = "report."
+    highlights: ClassVar[list[str]] = [
+        r"(?m)^(?P<title>[A-Z].*)$",
+        r"(?m)^(?P<bad>error:)",
+        r"(?m)^  (?P<name>\S.*?)  ",
+        r"(?P<good>is committed and reconciled)",
+        r"(?m)^  (?P<command>feature-store .*)$",
+    ]
+
+
+_THEME = Theme(
+    {
+        "report.title": "bold",
+        "report.bad": "bold red",
+        "report.good": "green",
+        "report.name": "dim",
+        "report.command": "cyan",
+    }
+)
+_FIELD = re.compile(r"( *)(?:\S+(?: \S+)*  +)?")
+_COMMAND = re.compile(r" *feature-store ")
+
+
+def wrap_report(text: str, width: int) -> str:
+    """The report in lines of at most ``width``, values below values; commands stay in one line."""
+    return "\n".join(_wrap_line(line, width) for line in text.split("\n"))
+
+
+def _wrap_line(line: str, width: int) -> str:
+    if cell_len(line) <= width or _COMMAND.match(line):
+        return line
+    field = _FIELD.match(line)
+    indent = field.end() if field else 0
+    if indent > width // 2:
+        indent = len(field[1]) if field else 0
+    return textwrap.fill(
+        line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def emit_json(value: Mapping[str, Any]) -> None:
     """The result as the one JSON object of stdout."""
     emit(to_json(value))
@@ -59,12 +125,35 @@ def emit_table(names: Sequence[str], columns: Sequence[Sequence[str]], is_number
         emit("\n".join(_align(names, columns, is_number)))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, right in zip(names, is_number, strict=True):
-        table.add_column(Text(name), justify="right" if right else "left")
+    widths = fit_widths(names, columns, is_number, console.width)
+    for name, right, width in zip(names, is_number, widths, strict=True):
+        justify: Literal["right", "left"] = "right" if right else "left"
+        table.add_column(Text(name), justify=justify, overflow="fold", width=width)
     for row in zip(*columns, strict=True):
         table.add_row(*(Text(cell) for cell in row))
     with _tolerating(sys.stdout):
         console.print(table)
+
+
+def fit_widths(
+    names: Sequence[str], columns: Sequence[Sequence[str]], is_number: Sequence[bool], available: int
+) -> list[int | None]:
+    """The width of each column, folded between words where it must be and numbers never.
+
+    None for all of them where even that is too wide.
+    """
+    widths, least = [], []
+    for name, column, right in zip(names, columns, is_number, strict=True):
+        cells = (name, *column)
+        widths.append(max(cell_len(cell) for cell in cells))
+        words = cells if right else [word for cell in cells for word in cell.split(" ")]
+        least.append(max(cell_len(word) for word in words))
+    excess = sum(widths) + 2 * (len(widths) - 1) - available
+    for index in sorted(range(len(widths)), key=lambda index: least[index] - widths[index]):
+        cut = max(0, min(excess, widths[index] - least[index]))
+        widths[index] -= cut
+        excess -= cut
+    return [*widths] if excess <= 0 else [None] * len(widths)
 
 
 def _align(

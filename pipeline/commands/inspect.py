@@ -1,4 +1,4 @@
-"""The commands that only look: ``sql`` and ``runs``."""
+"""``sql``: questions to the warehouse, answered as a table, CSV, JSON or a file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ import pyarrow.parquet as pq
 
 from pipeline.commands.console import add_command, emit, emit_json, emit_table, say
 from pipeline.errors import BadInput, UsageError
-from pipeline.options import add_warehouse_flags, whole_number
+from pipeline.options import add_warehouse_flags
 from pipeline.report import count, escape_cell, escape_controls, to_json
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 
 FORMATS = ("table", "csv", "json")
-SHOWN_ERROR = 100
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes for a formula, the last four for the full width forms."""
 
@@ -36,16 +35,6 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("query", help="one SELECT or WITH statement")
     parser.add_argument("--format", choices=FORMATS, default="table", help="(default: table)")
     parser.add_argument("--out", metavar="FILE.parquet", help="write the rows to a new file")
-    add_warehouse_flags(parser)
-
-    parser = add_command(
-        commands,
-        "runs",
-        run_runs,
-        "List the newest runs with what they did and how long they took.",
-        "feature-store runs --limit 5",
-    )
-    parser.add_argument("--limit", type=whole_number(1, 10_000), default=20, help="(default: %(default)s)")
     add_warehouse_flags(parser)
 
 
@@ -146,31 +135,3 @@ def print_table(rows: pa.Table) -> None:
         [[escape_cell(_cell(value)) for value in _list_values(rows, name)] for name in rows.column_names],
         [pa.types.is_integer(k) or pa.types.is_floating(k) or pa.types.is_decimal(k) for k in kinds],
     )
-
-
-def run_runs(arguments: argparse.Namespace) -> int:
-    warehouse = DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
-    runs = warehouse.list_runs(arguments.limit)
-    if arguments.json:
-        emit_json({"runs": runs, "exit_code": 0})
-        return 0
-    shown = [
-        {
-            "run": row["run_id"],
-            "status": row["status"],
-            "from": row["start_date"],
-            "to": row["end_date"],
-            "targets": row["records_expected"],
-            "written": row["records_created"] + row["records_updated"],
-            "gaps": row["gaps_open"],
-            "seconds": round(row["duration_seconds"], 1),
-            "error": (row["error"] or "").partition("\n")[0][:SHOWN_ERROR],
-        }
-        for row in runs
-    ]
-    if not shown:
-        emit("no run yet")
-        return 0
-    table = pa.Table.from_pylist(shown)
-    print_table(table if any(row["error"] for row in shown) else table.drop_columns("error"))
-    return 0

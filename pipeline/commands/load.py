@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.commands.console import add_command, emit, emit_json
+from pipeline.commands.console import add_command, emit_json, emit_report
 from pipeline.demo import LeagueSpec, generate_seasons
 from pipeline.errors import BadInput
 from pipeline.importing import read_files
@@ -103,9 +103,9 @@ def run_import(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit_json({**vars(report), **vars(outcome), "next": commands, "exit_code": 0})
     else:
-        emit(describe_import(report, outcome))
+        emit_report(describe_import(report, outcome))
         if commands:
-            emit("\n".join(["", "Next", *(f"  {escape_controls(c)}" for c in commands)]))
+            emit_report("\n".join(["", "Next", *(f"  {escape_controls(c)}" for c in commands)]))
     return 0
 
 
@@ -127,8 +127,8 @@ def run_demo(arguments: argparse.Namespace) -> int:
         found = {"rows": rows, "start_date": dates.start, "end_date": dates.last}
         emit_json({**found, "next": [command], "exit_code": 0})
     else:
-        emit(_describe_demo(spec, rows, dates))
-        emit(f"\nNext\n  {command}")
+        emit_report(_describe_demo(spec, rows, dates))
+        emit_report(f"\nNext\n  {command}")
     return 0
 
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from pipeline.commands.console import add_command, emit, emit_json, say
+from pipeline.commands.console import add_command, emit_json, emit_report, say_report
 from pipeline.commands.progress import show_progress
 from pipeline.options import BackfillConfig, add_job_flags, read_config
 from pipeline.preflight import Preflight
@@ -47,7 +47,7 @@ def run_backfill(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int
     with ExitStack() as display:
 
         def show(preflight: Preflight) -> None:
-            say(describe_plan(preflight) + "\n")
+            say_report(describe_plan(preflight) + "\n")
             steps = list_run_steps(preflight.plan)
             progress = display.enter_context(show_progress(steps, COMMIT_SHARE, quiet=arguments.debug))
             display.enter_context(listen(partial(advance_run, progress)))
@@ -57,7 +57,7 @@ def run_backfill(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int
     if arguments.json:
         emit_json(summarize_run(report.row, plan, config.warehouse))
     else:
-        emit(describe_run(report.row, plan, config.warehouse))
+        emit_report(describe_run(report.row, plan, config.warehouse))
     return 0
 
 
@@ -73,6 +73,6 @@ def _print_plan(config: BackfillConfig, as_json: bool) -> int:
     if as_json:
         emit_json(plan_as_json(preflight.plan, deletions))
     else:
-        emit(describe_plan(preflight))
-        emit(describe_deletions(deletions))
+        emit_report(describe_plan(preflight))
+        emit_report(describe_deletions(deletions))
     return 0

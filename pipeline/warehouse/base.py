@@ -130,6 +130,6 @@ class Warehouse(Protocol):
         """The history row of a run."""
         ...
 
-    def list_runs(self, limit: int) -> list[RunRow]:
-        """The newest runs first."""
+    def list_runs(self, limit: int, beginning: str = "") -> list[RunRow]:
+        """The newest runs first, of those whose id begins so."""
         ...

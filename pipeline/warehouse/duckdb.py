@@ -138,8 +138,8 @@ class DuckDBWarehouse:
                 return None
             return duckdb_commit.read_run(connection, run_id)
 
-    def list_runs(self, limit: int) -> list[RunRow]:
+    def list_runs(self, limit: int, beginning: str = "") -> list[RunRow]:
         with self.open() as connection:
             if describe_table(connection, RUN_HISTORY) is None:
                 return []
-            return duckdb_commit.list_runs(connection, limit)
+            return duckdb_commit.list_runs(connection, limit, beginning)

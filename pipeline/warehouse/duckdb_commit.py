@@ -252,9 +252,13 @@ def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> RunRow | Non
     return rows[0] if rows else None
 
 
-def list_runs(connection: duckdb.DuckDBPyConnection, limit: int) -> list[RunRow]:
-    """The newest runs first."""
-    return _select_runs(connection, "ORDER BY started_at DESC, run_id LIMIT $limit", {"limit": limit})
+def list_runs(connection: duckdb.DuckDBPyConnection, limit: int, beginning: str) -> list[RunRow]:
+    """The newest runs first, of those whose id begins so."""
+    return _select_runs(
+        connection,
+        "WHERE starts_with(run_id, $beginning) ORDER BY started_at DESC, run_id LIMIT $limit",
+        {"limit": limit, "beginning": beginning},
+    )
 
 
 def _select_runs(
