@@ -11,7 +11,7 @@ import csv as plain_csv
 import io
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,7 +106,7 @@ class ImportReport:
     home_derived: int = 0
 
 
-def read_files(paths: Sequence[str]) -> tuple[pa.Table, ImportReport]:
+def read_files(paths: Iterable[str]) -> tuple[pa.Table, ImportReport]:
     """The rows of all files, one per (player, date), in the table's schema; and the report.
 
     Raises ``BadInput`` naming the file when one cannot be read or lacks a required column;

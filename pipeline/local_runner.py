@@ -86,7 +86,11 @@ def _replace_manager() -> Iterator[None]:
 
 
 def parallel_flags(workers: int) -> list[str]:
-    """Beam's flags for this many local workers: threads, which measured faster than processes."""
+    """Beam's flags for this many local workers: threads of this process that share its memory.
+
+    Not ``multi_threading``: there every batch goes through gRPC, in streams that a timer flushes
+    while a coder is writing an element.
+    """
     if workers == 1:
         return []
     return ["--direct_running_mode=in_memory", f"--direct_num_workers={workers}"]

@@ -8,6 +8,7 @@ warning that prints their values; here they end the program before any work.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ from transforms.contracts import TargetSpec
 from transforms.gaps import Admission
 
 DEFAULT_WAREHOUSE = "./warehouse.duckdb"
-MOST_GAMES, MOST_BOOTSTRAP_DAYS, MOST_WORKERS = 10, 365, 64
+MOST_GAMES, MOST_BOOTSTRAP_DAYS, MOST_WORKERS, MOST_DEFAULT_WORKERS = 10, 365, 64, 4
 _FLAG = re.compile(r"--([A-Za-z][A-Za-z0-9_-]*)(=.*)?", re.DOTALL)
 
 
@@ -156,6 +157,11 @@ def add_warehouse_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def count_cores() -> int:
+    """The workers to use unless told: more than a few wait for each other's memory and disk."""
+    return min(MOST_DEFAULT_WORKERS, len(os.sched_getaffinity(0)))
+
+
 def add_job_flags(parser: argparse.ArgumentParser) -> None:
     """Every flag of the job itself."""
     add_warehouse_flags(parser)
@@ -190,9 +196,9 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--parallel",
         type=whole_number(1, MOST_WORKERS),
-        default=1,
+        default=count_cores(),
         metavar="N",
-        help="workers of the local runner (default: 1)",
+        help=f"workers of the local runner (default: one a core, at most {MOST_DEFAULT_WORKERS})",
     )
 
 

@@ -5,11 +5,14 @@ Pure: what is shown, and when, is the business of ``pipeline.commands.progress``
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from threading import Lock
+from typing import TypeVar
 
 from pipeline.plan import Plan
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,12 @@ class Progress:
     def advance(self, name: str, units: int) -> None:
         with self._lock:
             self._done[name] += units
+
+    def track(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
+        """The items; each is done when the next one is asked for."""
+        for item in items:
+            yield item
+            self.advance(name, 1)
 
     def done(self, name: str) -> int:
         return self._done[name]

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.commands.console import add_command, emit_json, emit_report
+from pipeline.commands.progress import show_progress
 from pipeline.demo import LeagueSpec, generate_seasons
 from pipeline.errors import BadInput
 from pipeline.importing import read_files
 from pipeline.options import add_warehouse_flags, whole_number
+from pipeline.progress import Step
 from pipeline.report import (
     count,
     describe_import,
@@ -91,14 +93,16 @@ def open_for_loading(arguments: argparse.Namespace) -> DuckDBWarehouse:
 
 
 def run_import(arguments: argparse.Namespace) -> int:
-    rows, report = read_files(arguments.files)
-    warehouse = open_for_loading(arguments)
-    outcome = warehouse.load(
-        rows,
-        datetime.now(UTC),
-        replace_dates=arguments.replace_dates,
-        write_aliases=arguments.write_aliases,
-    )
+    steps = [Step("files", len(arguments.files)), Step("store")]
+    with show_progress(steps, quiet=arguments.debug) as progress:
+        rows, report = read_files(progress.track("files", arguments.files))
+        warehouse = open_for_loading(arguments)
+        outcome = warehouse.load(
+            rows,
+            datetime.now(UTC),
+            replace_dates=arguments.replace_dates,
+            write_aliases=arguments.write_aliases,
+        )
     commands = suggest_aliases(arguments.files, outcome, arguments.warehouse)
     if arguments.json:
         emit_json({**vars(report), **vars(outcome), "next": commands, "exit_code": 0})
@@ -118,7 +122,10 @@ def run_demo(arguments: argparse.Namespace) -> int:
         leagues=arguments.leagues,
     )
     warehouse = open_for_loading(arguments)
-    rows, dates = warehouse.load_generated(generate_seasons(spec), datetime.now(UTC))
+    seasons = spec.seasons * spec.leagues
+    with show_progress([Step("seasons", seasons)], quiet=arguments.debug) as progress:
+        generated = progress.track("seasons", generate_seasons(spec))
+        rows, dates = warehouse.load_generated(generated, datetime.now(UTC))
     command = (
         f"{suggest_command('backfill', arguments.warehouse)} "
         f"--start-date {dates.start} --end-date {dates.last}"
