@@ -1,4 +1,4 @@
-"""One bucket of player rows -> feature rows and gaps; and the transform that applies it.
+"""One bucket of player rows -> feature rows and gaps.
 
 Every target of the bucket leaves :func:`compute_bucket` in exactly one of the two tables. What a
 feature is stands in ``transforms.kernels``, what a row holds in ``transforms.rows``.
@@ -6,15 +6,14 @@ feature is stands in ``transforms.kernels``, what a row holds in ``transforms.ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from datetime import date
 
-import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from transforms.arrays import Ints, single_chunk, to_batch, to_codes, to_days, to_known
-from transforms.contracts import StageRecord, TargetSpec
+from transforms.arrays import Ints, single_chunk, to_codes, to_days, to_known
+from transforms.contracts import TargetSpec
 from transforms.gaps import (
     NO_GAP,
     PROCESSING_ERROR,
@@ -29,7 +28,6 @@ from transforms.kernels.team_context import FIGURES
 from transforms.kernels.team_figures import TeamFigures
 from transforms.rows import build_features, build_gaps
 from transforms.schema import STAGED_FEATURES
-from transforms.timing import StageTimer
 
 EARLY_SEASON_DAYS = 14
 
@@ -115,51 +113,3 @@ def compute_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> t
     )[:, kept]
     early = (day < season_first + EARLY_SEASON_DAYS)[kept]
     return build_features(windows, own_rows.take(kept), kept, values, early), gaps
-
-
-@beam.typehints.with_input_types(tuple[int, Iterable[pa.RecordBatch]], context=pa.RecordBatch)
-@beam.typehints.with_output_types(
-    tuple[str, pa.RecordBatch], gaps=tuple[str, pa.RecordBatch], timings=StageRecord
-)
-class _ComputeFeaturesFn(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, spec: TargetSpec) -> None:
-        self._spec = spec
-        self._timer = StageTimer("calculate")
-
-    def process(
-        self, element: tuple[int, Iterable[pa.RecordBatch]], context: pa.RecordBatch
-    ) -> Iterator[object]:
-        bucket, batches = element
-        with self._timer.measure() as counts:
-            rows = pa.Table.from_batches(list(batches))
-            features, gaps, failed = compute_bucket(rows, pa.Table.from_batches([context]), self._spec)
-            counts["rows_in"] = rows.num_rows
-            counts["features"] = features.num_rows
-            counts["gaps"] = gaps.num_rows
-            counts["players_failed"] = failed
-            counts["players"] = len(single_chunk(rows, "player_lookup").unique())
-            for reason in gaps.column("skip_reason").value_counts().to_pylist():
-                counts[f"gaps_{reason['values']}"] = reason["counts"]
-        part = f"{bucket:05}"
-        yield part, to_batch(features)
-        yield beam.pvalue.TaggedOutput("gaps", (part, to_batch(gaps)))
-        yield beam.pvalue.TaggedOutput("timings", self._timer.record())
-
-    def finish_bundle(self) -> None:
-        self._timer.publish()
-
-
-class ComputeFeatures(beam.PTransform):  # type: ignore[misc]
-    """(bucket, player rows) -> ``features``, ``gaps`` and ``timings``.
-
-    ``context`` is the one-element PCollection of the team context (``TEAM_CONTEXT``).
-    """
-
-    def __init__(self, spec: TargetSpec, context: beam.PCollection) -> None:
-        super().__init__()
-        self._spec, self._context = spec, context
-
-    def expand(self, rows: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        return rows | "ComputeBucket" >> beam.ParDo(
-            _ComputeFeaturesFn(self._spec), context=beam.pvalue.AsSingleton(self._context)
-        ).with_outputs("gaps", "timings", main="features")

@@ -1,23 +1,22 @@
-"""From the warehouse to shuffled player rows: read a chunk of dates, clean it, shard it.
+"""From a chunk of dates as read to player rows by bucket, and the chunk's part of the team context.
 
 A chunk is a half-open range of whole dates, so cleaning, team games and usage are exact inside
-it. The windows over a player's games come after the shuffle, in ``compute``.
+it. The windows over a player's games come after the shuffle, in ``compute``; the transforms that
+apply both are in ``stages``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
-import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.arrays import Bools, Codes, Ints, single_chunk, to_batch, to_codes, to_days
 from transforms.cleaning import CleanRows, clean_rows
-from transforms.contracts import Chunk, HistoryReader, StageRecord, TargetSpec
+from transforms.contracts import TargetSpec
 from transforms.hashing import assign_buckets
 from transforms.kernels.matchup import tell_playoff
 from transforms.kernels.player_windows import HISTORY_STATISTICS
@@ -28,7 +27,6 @@ from transforms.kernels.team_context import (
 )
 from transforms.kernels.team_games import LABEL32, sum_team_games
 from transforms.schema import STAGED_TARGETS
-from transforms.timing import StageTimer
 
 PLAYER_HISTORY = pa.schema(
     [
@@ -162,85 +160,3 @@ def join_team_parts(parts: Iterable[tuple[str, pa.RecordBatch]]) -> pa.Table:
         pa.Table.from_batches(found[name]).unify_dictionaries().combine_chunks() for name in TEAM_PARTS
     )
     return build_team_context(games, days, seasons)
-
-
-@beam.typehints.with_input_types(Chunk)
-@beam.typehints.with_output_types(
-    tuple[int, pa.RecordBatch],
-    teams=tuple[int, tuple[str, pa.RecordBatch]],
-    targets=tuple[str, pa.RecordBatch],
-    timings=StageRecord,
-)
-class _ReadChunkFn(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, reader: HistoryReader, spec: TargetSpec, buckets: int) -> None:
-        self._reader, self._spec, self._buckets = reader, spec, buckets
-        self._reading, self._cleaning = StageTimer("extract"), StageTimer("clean")
-
-    def process(self, element: Chunk) -> Iterator[object]:
-        start, end = (date.fromisoformat(text) for text in element)
-        with self._reading.measure() as counts:
-            raw = self._reader.read_history(start, end)
-            stored = self._read_stored(start, end)
-            counts["rows"] = raw.num_rows
-            counts["bytes"] = raw.nbytes
-        with self._cleaning.measure() as counts:
-            chunk = prepare_chunk(raw, stored, self._spec, self._buckets)
-            counts.update(chunk.counts)
-        yield from chunk.rows
-        for part in chunk.team_parts.items():
-            yield beam.pvalue.TaggedOutput("teams", (0, part))
-        yield beam.pvalue.TaggedOutput("targets", (element[0], chunk.targets))
-        yield beam.pvalue.TaggedOutput("timings", self._reading.record())
-        yield beam.pvalue.TaggedOutput("timings", self._cleaning.record())
-
-    def _read_stored(self, start: date, end: date) -> pa.Table:
-        """The stored keys among the chunk's targets; they matter to the bootstrap rule alone."""
-        low, high = max(start, self._spec.start), min(end, self._spec.end)
-        if low >= high or self._spec.admission.bootstrap_days == 0:
-            return STAGED_TARGETS.empty_table()
-        return self._reader.read_stored_keys(low, high)
-
-    def finish_bundle(self) -> None:
-        self._reading.publish()
-        self._cleaning.publish()
-
-
-class ReadHistory(beam.PTransform):  # type: ignore[misc]
-    """Chunks -> ``rows`` (bucket, batch), ``teams``, ``targets`` and ``timings``."""
-
-    def __init__(self, reader: HistoryReader, spec: TargetSpec, buckets: int) -> None:
-        super().__init__()
-        self._reader, self._spec, self._buckets = reader, spec, buckets
-
-    def expand(self, chunks: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        return chunks | "ReadAndClean" >> beam.ParDo(
-            _ReadChunkFn(self._reader, self._spec, self._buckets)
-        ).with_outputs("teams", "targets", "timings", main="rows")
-
-
-@beam.typehints.with_input_types(tuple[int, Iterable[tuple[str, pa.RecordBatch]]])
-@beam.typehints.with_output_types(pa.RecordBatch, timings=StageRecord)
-class _BuildTeamContextFn(beam.DoFn):  # type: ignore[misc]
-    def __init__(self) -> None:
-        self._timer = StageTimer("teams")
-
-    def process(self, element: tuple[int, Iterable[tuple[str, pa.RecordBatch]]]) -> Iterator[object]:
-        with self._timer.measure() as counts:
-            context = join_team_parts(element[1])
-            counts["rows"] = context.num_rows
-        yield to_batch(context)
-        yield beam.pvalue.TaggedOutput("timings", self._timer.record())
-
-    def finish_bundle(self) -> None:
-        self._timer.publish()
-
-
-class BuildTeamContext(beam.PTransform):  # type: ignore[misc]
-    """``teams`` of every chunk -> ``context``, one record batch, and ``timings``."""
-
-    def expand(self, parts: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        return (
-            parts
-            | "GatherTeamGames" >> beam.GroupByKey()
-            | "TeamWindows" >> beam.ParDo(_BuildTeamContextFn()).with_outputs("timings", main="context")
-        )
