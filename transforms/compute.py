@@ -7,12 +7,13 @@ feature is stands in ``transforms.kernels``, what a row holds in ``transforms.ro
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pyarrow as pa
 
-from transforms.arrays import Ints, single_chunk, to_codes, to_days, to_known
+from transforms.arrays import Bools, Ints, single_chunk, to_codes, to_days, to_known
 from transforms.contracts import TargetSpec
 from transforms.gaps import (
     NO_GAP,
@@ -82,15 +83,38 @@ def _find_targets(rows: pa.Table, spec: TargetSpec) -> Ints:
     return np.flatnonzero((day >= (spec.start - epoch).days) & (day < (spec.end - epoch).days))
 
 
+@dataclass(frozen=True)
+class Targets:
+    """Some targets and what they see: their own rows, their players' windows, and where the
+    context of their team and of their opponent is (row and whether there is one)."""
+
+    rows: pa.Table
+    windows: Windows
+    figures: TeamFigures
+    own: tuple[Ints, Bools]
+    opponent: tuple[Ints, Bools]
+
+
+def see_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> Targets:
+    """Every target in ``rows`` (sorted by player and date)."""
+    history = PlayerRows.from_table(rows)
+    positions = _find_targets(rows, spec)
+    mine = rows.take(positions)
+    day, season = history.day[positions], history.season[positions]
+    return Targets(
+        rows=mine,
+        windows=Windows(history, positions),
+        figures=figures,
+        own=figures.find(single_chunk(mine, "team_abbr"), season, day),
+        opponent=figures.find(single_chunk(mine, "opponent_team_abbr"), season, day),
+    )
+
+
 def compute_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> tuple[pa.Table, pa.Table]:
     """Feature rows and gaps of every target in ``rows`` (sorted by player and date)."""
-    history = PlayerRows.from_table(rows)
-    targets = _find_targets(rows, spec)
-    own_rows = rows.take(targets)
-    windows = Windows(history, targets)
-    day, season = history.day[targets], history.season[targets]
-    own = figures.find(single_chunk(own_rows, "team_abbr"), season, day)
-    opponent = figures.find(single_chunk(own_rows, "opponent_team_abbr"), season, day)
+    seen = see_targets(rows, figures, spec)
+    windows, own_rows, own, opponent = seen.windows, seen.rows, seen.own, seen.opponent
+    day = windows.day
     season_first = figures.season_first(*own, day)
     evidence = Evidence(
         invalid=single_chunk(own_rows, "invalid").to_numpy(),

@@ -25,7 +25,7 @@ from transforms.kernels.team_context import (
     list_season_days,
     list_team_days,
 )
-from transforms.kernels.team_games import LABEL32, sum_team_games
+from transforms.kernels.team_games import LABEL32, TEAM_GAMES, sum_team_games
 from transforms.schema import STAGED_TARGETS
 
 PLAYER_HISTORY = pa.schema(
@@ -59,10 +59,15 @@ TEAM_PARTS = (GAMES, DAYS, SEASONS)
 
 @dataclass(frozen=True)
 class HistoryChunk:
-    """What one chunk of dates gives: rows by bucket, parts of the team context, target keys."""
+    """What one chunk of dates gives: rows by bucket, parts of the team context, target keys.
+
+    ``team_games`` are the team games (``TEAM_TOTALS``) whose figures are a part of the context;
+    their totals explain a figure, and no stage needs them.
+    """
 
     rows: list[tuple[int, pa.RecordBatch]]
     team_parts: dict[str, pa.RecordBatch]
+    team_games: pa.Table
     targets: pa.RecordBatch
     counts: dict[str, int]
 
@@ -89,10 +94,11 @@ def prepare_chunk(raw: pa.Table, stored: pa.Table, spec: TargetSpec, buckets: in
     return HistoryChunk(
         rows=shard_rows(rows.filter(has_player), buckets),
         team_parts={
-            GAMES: to_batch(games),
+            GAMES: to_batch(games.select(TEAM_GAMES.names)),
             DAYS: to_batch(list_team_days(table, is_target)),
             SEASONS: to_batch(list_season_days(table)),
         },
+        team_games=games,
         targets=to_batch(targets),
         counts=_count_rows(clean, is_target, targets.num_rows),
     )
