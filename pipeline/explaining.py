@@ -18,7 +18,6 @@ from pipeline.errors import BadInput, UsageError
 from pipeline.evidence import Evidence, Recomputed, Row, TeamEvidence, recompute, select_raw
 from pipeline.formulas import Step, write_formula
 from pipeline.importing import make_lookup
-from pipeline.options import BackfillConfig
 from pipeline.preflight import check_dependencies
 from pipeline.season import DateRange
 from pipeline.warehouse.base import RunRow, Warehouse
@@ -134,10 +133,10 @@ def find_feature(name: str) -> Feature:
         if name in (feature.name, str(feature.index), feature.value_column):
             return feature
     near = get_close_matches(name, [feature.name for feature in FEATURES], n=3, cutoff=0.4)
-    meant = f": did you mean {' or '.join(near)}?" if near else ""
+    meant = f": did you mean {' or '.join(near)}?" if near else "."
     raise UsageError(
         f"expected the name of a feature or its index, 0 to {len(FEATURES) - 1}, "
-        f"found {name[:SHOWN_NAME]!r}{meant}. `feature-store explain` without --feature lists them"
+        f"found {name[:SHOWN_NAME]!r}{meant}\n`feature-store explain` without --feature lists them"
     )
 
 
@@ -176,10 +175,12 @@ def find_run(warehouse: Warehouse, stored: Row | None, gap: Row | None) -> RunRo
 
 
 def read_admission(run: RunRow | None) -> Admission:
-    """The admission of a run; that of the flags' defaults when no run is known."""
+    """The admission of a run; the usual one when no run is known."""
     options = run["options"] if run else {}
-    fields = BackfillConfig.__dataclass_fields__
-    return Admission(*(options.get(name, fields[name].default) for name in ("bootstrap_days", "min_games")))
+    usual = Admission()
+    return Admission(
+        options.get("bootstrap_days", usual.bootstrap_days), options.get("min_games", usual.min_games)
+    )
 
 
 def describe_absence(
