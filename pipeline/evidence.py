@@ -27,6 +27,7 @@ from transforms.cleaning import (
 )
 from transforms.compute import Targets, compute_bucket, see_targets
 from transforms.contracts import TargetSpec
+from transforms.gaps import PROCESSING_ERROR
 from transforms.history import DAYS, HistoryChunk, join_team_parts, prepare_chunk
 from transforms.kernels.player_windows import sort_rows
 from transforms.kernels.team_context import FIGURES
@@ -151,7 +152,8 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Recomputed:
-    """What the kernels make of one target today: a feature row or a gap, and the evidence."""
+    """What the kernels make of one target today: a feature row or a gap, and the evidence, which
+    lacks only where the computation failed or there is no target."""
 
     feature: Row | None
     gap: Row | None
@@ -176,8 +178,9 @@ def recompute(raw: pa.Table, stored: pa.Table, spec: TargetSpec, player: str) ->
         return Recomputed(None, None, None)
     context = join_team_parts(chunk.team_parts.items())
     features, gaps, _ = compute_bucket(rows, context, spec)
-    if features.num_rows == 0:
-        return Recomputed(None, gaps.to_pylist()[0] if gaps.num_rows else None, None)
+    feature, gap = ((table.to_pylist() or [None])[0] for table in (features, gaps))
+    if (feature is None and gap is None) or (gap and gap["skip_reason"] == PROCESSING_ERROR):
+        return Recomputed(feature, gap, None)
     rows = sort_rows(rows)
     evidence = Evidence(
         see_targets(rows, TeamFigures(context), spec),
@@ -185,7 +188,7 @@ def recompute(raw: pa.Table, stored: pa.Table, spec: TargetSpec, player: str) ->
         TeamWindows(chunk.team_games, pa.Table.from_batches([chunk.team_parts[DAYS]])),
         select_raw(raw, player),
     )
-    return Recomputed(features.to_pylist()[0], None, evidence)
+    return Recomputed(feature, gap, evidence)
 
 
 def select_raw(raw: pa.Table, player: str) -> pa.Table:

@@ -26,7 +26,7 @@ from transforms.contracts import TargetSpec
 from transforms.gaps import Admission
 from transforms.hashing import hash_rows
 from transforms.schema import FEATURE_STORE, FEATURE_STORE_GAPS, PLAYER_GAME_SUMMARY, STAGED_FEATURES
-from transforms.vector import FEATURES, SOURCES, Feature
+from transforms.vector import FEATURES, MISSING, SOURCES, Feature
 
 SHOWN_NAME = 80
 
@@ -232,7 +232,7 @@ def explain_feature(explanation: Explanation, feature: Feature) -> FeatureExplan
         teams=teams,
         features={name: found.value(name) for name in basis.features},
         facts={name: evidence.facts[name] for name in basis.facts},
-        missing=explain_missing(feature, found, evidence, teams) if now.value is None else [],
+        missing=explain_missing(feature, found, evidence, teams) if now.source == MISSING else [],
     )
 
 
@@ -246,9 +246,9 @@ def explain_missing(
     lines = [f"it is missing when {feature.missing_when}"]
     for window in basis.windows:
         rows = evidence.rows(window)
-        lines.append(f"{window}: {len(rows)} game(s)")
+        lines.append(f"rows in {window}: {len(rows)}")
         counts = {figure: len(evidence.known(window, figure)) for figure in basis.figures}
-        lines += [f"{window}: {name} known in {n}" for name, n in counts.items() if n < len(rows)]
+        lines += [f"rows in {window} with known {name}: {n}" for name, n in counts.items() if n < len(rows)]
     lines += [_explain_unknown(team) for team in teams if team.value is None]
     lines += [f"{name} is missing" for name in basis.features if found.value(name) is None]
     lines += [f"{name} is unknown" for name in basis.facts if evidence.facts[name] is None]
@@ -260,7 +260,7 @@ def explain_missing(
 def _explain_unknown(team: TeamEvidence) -> str:
     if team.team is None:
         return f"{team.figure}: the {team.side} team is unknown"
-    told = [f"{len(team.games)} game(s)"]
+    told = [f"games {len(team.games)}"]
     for name in team.columns:
         known = [game[name] for game in team.games if game[name] is not None]
         told.append(

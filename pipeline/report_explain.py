@@ -14,11 +14,13 @@ from typing import Any
 from pipeline.explaining import Difference, Explanation, FeatureExplanation, digest_stored, explain_feature
 from pipeline.report import escape_cell, suggest_command
 from pipeline.report_feature import describe_basis, describe_value
-from pipeline.report_parts import Grid, Part, fold_fields, show_number, show_time
+from pipeline.report_parts import Grid, Part, count_of, fold_fields, show_number, show_time
 from transforms.gaps import BOOTSTRAP, INVALID_INPUT, MISSING_DEPENDENCY, NO_HISTORY, Admission
 from transforms.vector import FEATURES
 
 MOST_DIFFERENCES = 20
+(LAST_10_GAMES,) = (feature for feature in FEATURES if feature.name == "points_avg_last_10")
+"""The feature whose games decide whether there is history enough for a row."""
 
 
 def describe_explanation(found: Explanation, warehouse: str) -> list[Part]:
@@ -31,6 +33,8 @@ def describe_explanation(found: Explanation, warehouse: str) -> list[Part]:
         parts.append(_describe_differences(found))
     if found.stored is not None or found.found.feature is not None:
         parts += ["Features", _list_features(found)]
+    else:
+        parts += describe_basis(explain_feature(found, LAST_10_GAMES), found)
     return [*parts, *_list_commands(suggest_next(found, warehouse))]
 
 
@@ -53,14 +57,18 @@ def _tell_identity(found: Explanation) -> list[tuple[str, str]]:
     home = {True: "home", False: "away", None: "home or away unknown"}[stored["is_home"]]
     complete = stored["historical_completeness"]
     lacking = stored["missing_required_count"]
-    ready = "ready" if stored["is_quality_ready"] else f"not ready, {lacking} required feature(s) missing"
+    ready = (
+        "ready"
+        if stored["is_quality_ready"]
+        else f"not ready, {count_of(lacking, 'required feature')} missing"
+    )
     games = f"{complete['games_found']} of {complete['games_expected']} games"
     dates = complete["contributing_game_dates"]
     span = f", {dates[0]} to {dates[-1]}" if dates else ""
     rest = "-" if stored["days_rest"] is None else str(stored["days_rest"])
     return [
         *fields,
-        ("where", f"{home}, {rest} day(s) of rest"),
+        ("where", f"{home}, days of rest {rest}"),
         ("quality", f"{stored['feature_quality_score']:g}, {stored['quality_tier']}, {ready}"),
         ("completeness", games + span + (", early season" if stored["early_season_flag"] else "")),
     ]
@@ -93,7 +101,9 @@ def _tell_verdict(found: Explanation) -> str:
             return f"DIFFERS: the box scores of today give no row ({why})"
         if found.differences:
             same_hash = "the same" if now["data_hash"] == found.stored["data_hash"] else now["data_hash"]
-            return f"DIFFERS in {len(found.differences)} column(s); data_hash recomputed: {same_hash}"
+            return (
+                f"DIFFERS in {count_of(len(found.differences), 'column')}; data_hash recomputed: {same_hash}"
+            )
         return "same in every column, data_hash too"
     if now is not None:
         return "the box scores of today give a row: no run has stored it yet"
@@ -131,13 +141,12 @@ def explain_filling(found: Explanation) -> str:
     if reason == BOOTSTRAP:
         return "run backfill for the date with --bootstrap-days 0, which admits players with few games"
     if reason == INVALID_INPUT:
-        detail = (found.found.gap or gap)["skip_detail"]
-        return f"mend the box score ({detail}), import it, {again}"
+        return f"mend the box score ({_tell_rule(found)}), import it, {again}"
     if reason == NO_HISTORY:
         earlier = [day for day in found.dates if day < found.window.start]
         latest = f"; the latest before them is of {earlier[-1]}" if earlier else ""
         return (
-            f"a played game from {found.window.start} to {found.day} exclusive{latest}. "
+            f"it needs a played game from {found.window.start} to the day before{latest}. "
             f"Import what is missing, {again}"
         )
     if reason == MISSING_DEPENDENCY:
@@ -146,6 +155,14 @@ def explain_filling(found: Explanation) -> str:
             f"{found.window.start} on: import them, {again}"
         )
     return "run backfill for the date again; should it fail again, the detail says where"
+
+
+def _tell_rule(found: Explanation) -> str:
+    """The rule that the target's own row breaks, with the figures that it speaks of."""
+    rule = (found.found.gap or found.gap or {})["skip_detail"] or ""
+    facts = found.found.evidence.facts if found.found.evidence else {}
+    figures = [f"{word} is {facts[word]!r}" for word in rule.split() if word in facts]
+    return ": ".join([rule, *([", ".join(figures)] if figures else [])])
 
 
 def _list_features(found: Explanation) -> Grid:
@@ -169,8 +186,7 @@ def _tell_basis(item: FeatureExplanation) -> str:
     """What a feature rests on, in a few words."""
     basis = item.feature.basis
     if basis.windows:
-        word = "row" if basis.windows == ("last_10_rows",) else "game"
-        return f"{len(item.games)} {word}{'' if len(item.games) == 1 else 's'}"
+        return count_of(len(item.games), "row" if basis.windows == ("last_10_rows",) else "game")
     if basis.features:
         indexes = [feature.index for feature in FEATURES if feature.name in basis.features]
         return ", ".join(f"#{index}" for index in indexes)

@@ -89,7 +89,10 @@ def describe_basis(item: FeatureExplanation, found: Explanation) -> list[Part]:
     """The games that a value rests on, the player's and the teams', and the rows passed over."""
     parts: list[Part] = []
     if item.games:
-        parts += [fold_text(f"Rests on {len(item.games)} rows of {found.player}"), _list_games(item)]
+        parts += [
+            fold_text(f"In its window: {count_of(len(item.games), 'row')} of {found.player}"),
+            _list_games(item),
+        ]
     for group in _group_teams(item.teams):
         parts += [_describe_team(group), *([_list_team_games(group)] if group[0].games else [])]
     if item.feature.basis.windows and found.found.evidence:
@@ -135,7 +138,7 @@ def _describe_team(group: Sequence[TeamEvidence]) -> str:
     first = group[0]
     whose = "The player's team" if first.side == "own" else "The opponent"
     values = ", ".join(f"{spell(team.figure)} {show_number(team.value)}" for team in group)
-    games = f"{len(first.games)} team game(s), {spell(first.window)}"
+    games = f"{count_of(len(first.games), 'team game')}, {spell(first.window)}"
     return fold_text(f"{whose}, {first.team or 'unknown'}: {games}: {values}")
 
 
@@ -188,7 +191,7 @@ def _describe_passed_over(item: FeatureExplanation, found: Explanation) -> list[
             f"  {len(unread)} older than {found.window.start}, the first day of the 365 before: not read"
         )
     total = len(item.passed_over) + len(unread)
-    parts: list[Part] = ["\n".join([f"Passed over: {total} rows", *lines])]
+    parts: list[Part] = ["\n".join([f"Passed over: {count_of(total, 'row')}", *lines])]
     if listed:
         rows = [[*_tell_game(row), row["reason"], escape_cell(row["detail"])] for row in listed]
         names = ["date", "opponent", "minutes", "points", "reason", "detail"]

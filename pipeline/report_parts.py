@@ -46,6 +46,11 @@ def fold_text(text: str) -> str:
     return "\n".join(textwrap.wrap(escape_cell(text), WIDTH))
 
 
+def count_of(number: int, word: str) -> str:
+    """``5 rows``, ``1 row``."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def spell(name: str) -> str:
     """A name as words."""
     return name.replace("_", " ")
