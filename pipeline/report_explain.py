@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.explaining import Difference, Explanation, FeatureExplanation, digest_stored, explain_feature
 from pipeline.report import escape_cell, suggest_command
 from pipeline.report_feature import describe_basis, describe_value
-from pipeline.report_parts import Grid, Part, count_of, fold_fields, show_number, show_time
+from pipeline.report_parts import Grid, Part, count_of, fold_fields, show_time
 from transforms.gaps import BOOTSTRAP, INVALID_INPUT, MISSING_DEPENDENCY, NO_HISTORY, Admission
 from transforms.vector import FEATURES
 
@@ -173,7 +173,8 @@ def _list_features(found: Explanation) -> Grid:
         value, source = item.stored if found.stored else item.recomputed
         again = "-" if not computed or found.stored is None else "same" if item.is_same else "DIFFERS"
         basis = _tell_basis(item)
-        rows.append([str(feature.index), feature.name, show_number(value), again, source or "-", basis])
+        number = "-" if value is None else f"{value:.5g}"
+        rows.append([str(feature.index), feature.name, number, again, source or "-", basis])
     value_name = "stored" if found.stored else "would be"
     return Grid(
         ["#", "feature", value_name, "again", "source", "rests on"],
@@ -192,8 +193,8 @@ def _tell_basis(item: FeatureExplanation) -> str:
         return ", ".join(f"#{index}" for index in indexes)
     if item.teams:
         sides = [f"{team.team or '?'} {len(team.games)}" for team in item.teams]
-        return escape_cell(", ".join(sides))
-    return escape_cell(", ".join(basis.facts)) or "nothing read yet"
+        return escape_cell(" ".join(sides))
+    return "its own row" if basis.facts else "not read yet"
 
 
 def _describe_differences(found: Explanation) -> str:

@@ -11,6 +11,7 @@ from pipeline.report import escape_cell
 from pipeline.report_parts import (
     Grid,
     Part,
+    count_of,
     fold_text,
     show_figure,
     show_minutes,
@@ -20,6 +21,7 @@ from pipeline.report_parts import (
 
 MOST_LISTED = 20
 """Rows passed over that a table lists one by one; the others are counted."""
+LONGEST_DETAIL = 44
 
 FIGURES = {
     "fg_attempts": "FGA",
@@ -193,7 +195,10 @@ def _describe_passed_over(item: FeatureExplanation, found: Explanation) -> list[
     total = len(item.passed_over) + len(unread)
     parts: list[Part] = ["\n".join([f"Passed over: {count_of(total, 'row')}", *lines])]
     if listed:
-        rows = [[*_tell_game(row), row["reason"], escape_cell(row["detail"])] for row in listed]
-        names = ["date", "opponent", "minutes", "points", "reason", "detail"]
-        parts += [Grid(names, rows, [False, False, True, True, False, False])]
+        cells = [[*_tell_game(row)[:2], row["reason"], _shorten(row["detail"])] for row in listed]
+        parts += [Grid(["date", "opponent", "reason", "detail"], cells, [False] * 4)]
     return parts
+
+
+def _shorten(detail: str) -> str:
+    return escape_cell(detail if len(detail) <= LONGEST_DETAIL else f"{detail[: LONGEST_DETAIL - 3]}...")
