@@ -94,8 +94,8 @@ class Evidence:
     def rows(self, window: str) -> list[Row]:
         """The player's rows that a window holds, oldest first."""
         if window not in self._windows:
-            positions = self._target.windows.positions(window, 0)
-            self._windows[window] = _list_rows(self._rows.take(positions))
+            days = self._rows.column("game_date").take(self._target.windows.positions(window, 0))
+            self._windows[window] = [self._judged[day] for day in days.to_pylist()]
         return self._windows[window]
 
     def known(self, window: str, figure: str) -> list[Any]:
@@ -116,12 +116,11 @@ class Evidence:
         Rows that are too old for any window (``windows.AS_OF_DAYS``) are not read at all.
         """
         inside = {row["game_date"] for window in windows for row in self.rows(window)}
-        judged = {row["game_date"]: row for row in _list_rows(self._rows)}
         passed = []
         for row, code in self._listed:
             if row["game_date"] >= self.day or (code == KEPT and row["game_date"] in inside):
                 continue
-            reason, detail = PASSED_OVER.get(code) or _judge(row, judged[row["game_date"]], windows)
+            reason, detail = PASSED_OVER.get(code) or _judge(row, self._judged[row["game_date"]], windows)
             passed.append({**row, "reason": reason, "detail": detail})
         return passed
 
@@ -131,6 +130,11 @@ class Evidence:
         table, _ = normalize_columns(self._raw)
         codes = find_passed_over(table).tolist()
         return sorted(zip(_list_rows(table), codes, strict=True), key=lambda pair: pair[0]["game_date"])
+
+    @cached_property
+    def _judged(self) -> dict[date, Row]:
+        """The player's rows that count, as the kernels got them."""
+        return {row["game_date"]: row for row in _list_rows(self._rows)}
 
     def read_team(self, side: str, figure: str) -> TeamEvidence:
         """A figure of the target's ``own`` team or of its ``opponent``."""

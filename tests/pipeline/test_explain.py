@@ -134,7 +134,7 @@ def sample(house: House, count: int) -> list[Key]:
 @pytest.fixture(scope="module")
 def explained(wild: list[House]) -> list[Explanation]:
     """Some stored rows of every league."""
-    return [explain_key(house.warehouse, *key) for house in wild for key in sample(house, 8)]
+    return [explain_key(house.warehouse, *key) for house in wild for key in sample(house, 6)]
 
 
 @pytest.fixture(scope="module")
