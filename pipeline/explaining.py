@@ -145,23 +145,22 @@ def explain_key(warehouse: Warehouse, player: str, day: date) -> Explanation:
 
     Raises ``BadInput`` when the key is no target, ``WrongShape`` when the box scores cannot be read.
     """
+    dates = DateRange.inclusive(day, day)
     with warehouse.share_reader():
+        plan = check_dependencies(warehouse, TargetSpec(dates.start, dates.end)).plan
         stored = warehouse.read_row(FEATURE_STORE, player, day)
         gap = warehouse.read_row(FEATURE_STORE_GAPS, player, day)
         run = find_run(warehouse, stored, gap)
-        dates = DateRange.inclusive(day, day)
         admission = read_admission(run)
         spec = TargetSpec(dates.start, dates.end, admission)
-        plan = check_dependencies(warehouse, spec, skip_checks=True).plan
         reader = warehouse.open_reader(plan.columns)
         raw = reader.read_history(plan.window.start, plan.window.end)
         found = recompute(raw, reader.read_stored_keys(dates.start, dates.end), spec, player)
         listed = tuple(warehouse.list_dates(player))
         if stored is None and gap is None and found.feature is None and found.gap is None:
             on_date = day in select_raw(raw, player).column("game_date").to_pylist()
-            raise BadInput(
-                describe_absence(player, day, listed, [] if listed else warehouse.list_players(), on_date)
-            )
+            players = [] if listed else warehouse.list_players()
+            raise BadInput(describe_absence(player, day, listed, players, on_date))
     return Explanation(player, day, stored, gap, run, admission, plan.window, found, listed)
 
 
@@ -269,8 +268,13 @@ def _explain_unknown(team: TeamEvidence) -> str:
     return f"{team.figure} of {team.team}: {', '.join(told)}"
 
 
-def digest_stored(row: Row) -> str:
-    """What ``data_hash`` must be for the values and sources that a stored row holds."""
+def digest_stored(row: Row) -> str | None:
+    """What ``data_hash`` must be for the values and sources that a stored row holds.
+
+    None when it holds a source that no run writes.
+    """
+    if not {row[feature.source_column] for feature in FEATURES} <= set(SOURCES):
+        return None
     values = [[np.nan if row[f.value_column] is None else row[f.value_column]] for f in FEATURES]
     sources = [[SOURCES.index(row[f.source_column])] for f in FEATURES]
     (digest,) = hash_rows(np.array(values, dtype=np.float64), np.array(sources, dtype=np.int8)).to_pylist()

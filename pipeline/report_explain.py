@@ -50,18 +50,15 @@ def describe_feature(found: Explanation, item: FeatureExplanation, warehouse: st
 
 def _tell_identity(found: Explanation) -> list[tuple[str, str]]:
     row, stored = found.identity, found.stored or found.found.feature
-    teams = f"{row['team_abbr']} against {row['opponent_team_abbr']}"
-    fields = [("game", f"{teams}, game {row['game_id']}, season {row['season_year']}")]
+    names = ("team_abbr", "opponent_team_abbr", "game_id", "season_year")
+    team, opponent, game, season = (row[name] or "unknown" for name in names)
+    fields = [("game", f"{team} against {opponent}, game {game}, season {season}")]
     if stored is None:
         return [*fields, ("feature row", "none")]
     home = {True: "home", False: "away", None: "home or away unknown"}[stored["is_home"]]
     complete = stored["historical_completeness"]
-    lacking = stored["missing_required_count"]
-    ready = (
-        "ready"
-        if stored["is_quality_ready"]
-        else f"not ready, {count_of(lacking, 'required feature')} missing"
-    )
+    lacking = count_of(stored["missing_required_count"], "required feature")
+    ready = "ready" if stored["is_quality_ready"] else f"not ready, {lacking} missing"
     games = f"{complete['games_found']} of {complete['games_expected']} games"
     dates = complete["contributing_game_dates"]
     span = f", {dates[0]} to {dates[-1]}" if dates else ""
@@ -100,10 +97,9 @@ def _tell_verdict(found: Explanation) -> str:
             why = f"{skipped['skip_reason']}, {skipped['skip_detail']}" if skipped else "no target any more"
             return f"DIFFERS: the box scores of today give no row ({why})"
         if found.differences:
-            same_hash = "the same" if now["data_hash"] == found.stored["data_hash"] else now["data_hash"]
-            return (
-                f"DIFFERS in {count_of(len(found.differences), 'column')}; data_hash recomputed: {same_hash}"
-            )
+            columns, digest = count_of(len(found.differences), "column"), now["data_hash"]
+            again = "the same" if digest == found.stored["data_hash"] else digest
+            return f"DIFFERS in {columns}; data_hash recomputed: {again}"
         return "same in every column, data_hash too"
     if now is not None:
         return "the box scores of today give a row: no run has stored it yet"
@@ -172,7 +168,7 @@ def _list_features(found: Explanation) -> Grid:
         item = explain_feature(found, feature)
         value, source = item.stored if found.stored else item.recomputed
         again = "-" if not computed or found.stored is None else "same" if item.is_same else "DIFFERS"
-        basis = _tell_basis(item)
+        basis = _tell_basis(item) if found.found.evidence else "-"
         number = "-" if value is None else f"{value:.5g}"
         rows.append([str(feature.index), feature.name, number, again, source or "-", basis])
     value_name = "stored" if found.stored else "would be"
@@ -198,9 +194,8 @@ def _tell_basis(item: FeatureExplanation) -> str:
 
 
 def _describe_differences(found: Explanation) -> str:
-    lines = [_tell_difference(difference) for difference in found.differences[:MOST_DIFFERENCES]]
     more = len(found.differences) - MOST_DIFFERENCES
-    text = fold_fields("DIFFERS", [(name, value) for name, value in lines])
+    text = fold_fields("DIFFERS", map(_tell_difference, found.differences[:MOST_DIFFERENCES]))
     return text + (f"\n  and {more} more, see --json" if more > 0 else "")
 
 

@@ -282,6 +282,31 @@ def test_a_value_altered_by_hand_is_said_to_differ(tame: House, tmp_path: Path, 
     assert_that(explain(house, player, day, "--json").json["same"], equal_to(False))
 
 
+def test_a_source_that_no_run_writes_is_said_to_differ(tame: House, tmp_path: Path, explain: Run) -> None:
+    house = tame.copy(tmp_path / "copy.duckdb")
+    player, day = sample(house, 1)[0]
+    key = f"player_lookup = '{player}' AND game_date = DATE '{day}'"
+    write(house, f"UPDATE {STORE} SET feature_0_source = 'guess' WHERE {key}")
+    found = explain(house, player, day)
+    assert_that(found.out, contains_string("stored guess, recomputed player_history"))
+    assert_that(found.out, contains_string("not the digest of the stored values"))
+
+
+def test_a_row_whose_box_score_is_gone_is_said_to_differ(tame: House, tmp_path: Path, explain: Run) -> None:
+    house = tame.copy(tmp_path / "copy.duckdb")
+    player, day = sample(house, 1)[0]
+    write(
+        house,
+        "DELETE FROM nba_analytics.player_game_summary "
+        f"WHERE player_lookup = '{player}' AND game_date = DATE '{day}'",
+    )
+    found = explain(house, player, day)
+    assert_that(found.code, equal_to(0))
+    assert_that(" ".join(found.out.split()), contains_string("give no row (no target any more)"))
+    assert_that(found.out, all_of(not_(contains_string("0 games")), not_(contains_string("not read yet"))))
+    assert_that(explain(house, player, day, "--json").json, has_entries(same=False, recomputed=None))
+
+
 def test_an_altered_input_is_said_to_differ_and_the_digest_to_hold(tame: House, tmp_path: Path) -> None:
     house = tame.copy(tmp_path / "copy.duckdb")
     player, day = sample(house, 1)[0]
