@@ -103,7 +103,8 @@ class FeatureExplanation:
 
     ``games`` are the player's rows that it rests on, each with its ``windows``; ``passed_over``
     his others, each with a ``reason``; ``teams`` the figures of the team context, each with its
-    games; ``features`` those it is made of. ``missing`` says why there is no value.
+    games; ``features`` those it is made of; ``facts`` what it takes from the target itself.
+    ``missing`` says why there is no value.
     """
 
     feature: Feature
@@ -230,9 +231,14 @@ def explain_feature(explanation: Explanation, feature: Feature) -> FeatureExplan
         passed_over=evidence.list_passed_over(basis.windows) if basis.windows else [],
         teams=teams,
         features={name: found.value(name) for name in basis.features},
-        facts={name: evidence.facts[name] for name in basis.facts},
+        facts=_read_facts(feature, evidence),
         missing=explain_missing(feature, found, evidence, teams) if now.source == MISSING else [],
     )
+
+
+def _read_facts(feature: Feature, evidence: Evidence) -> Row:
+    facts = {name: evidence.facts[name] for name in feature.basis.facts}
+    return facts | {"days_rest": evidence.days_rest} if feature.basis.rest else facts
 
 
 def explain_missing(

@@ -13,6 +13,7 @@ from pipeline.report_parts import (
     Part,
     count_of,
     fold_text,
+    show_fact,
     show_figure,
     show_minutes,
     show_number,
@@ -69,7 +70,7 @@ def describe_value(item: FeatureExplanation, found: Explanation) -> list[tuple[s
     if item.features:
         made_of = (f"{name} {show_number(value)}" for name, value in item.features.items())
         fields.append(("made of", ", ".join(made_of)))
-    return [*fields, *((name, str(value)) for name, value in item.facts.items())]
+    return [*fields, *((spell(name), show_fact(value)) for name, value in item.facts.items())]
 
 
 def _label(name: str, lines: Sequence[str]) -> list[tuple[str, str]]:

@@ -60,6 +60,10 @@ def show_number(value: float | None) -> str:
     return "-" if value is None else write_number(value)
 
 
+def show_fact(value: object) -> str:
+    return show_number(value) if isinstance(value, float) else show_figure(value)
+
+
 def show_figure(value: object) -> str:
     """A cell of a box score."""
     if value is None:

@@ -592,6 +592,20 @@ def test_a_feature_made_of_others_names_them_and_how_to_go_on(tame: House, expla
     assert_that(found.out, contains_string("--feature points_std_last_10"))
 
 
+def test_what_a_feature_takes_from_the_target_itself_is_shown(tame: House, explain: Run) -> None:
+    player, day = "bos0", tame.days[-1]
+    rest = tame.read().features[player, day]["days_rest"]
+    assert_that(explain(tame, player, day, "--feature", "5").out, contains_string(f"days rest   {rest}\n"))
+    kind = explain(tame, player, day, "--feature", "playoff_game").out
+    assert_that(kind, contains_string("season type  Regular Season\n"))
+
+
+@pytest.mark.parametrize("day", [date.min, date(2300, 1, 1)])
+def test_any_date_is_answered(day: date, tame: House, explain: Run) -> None:
+    found = explain(tame, "bos0", day)
+    assert_that((found.code, found.err), contains_exactly(3, contains_string("Nearest game dates")))
+
+
 def test_the_command_does_not_import_beam(tame: House) -> None:
     program = (
         "import sys; from pipeline.commands.app import main; code = main(sys.argv[1:]); "
