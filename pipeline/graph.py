@@ -8,9 +8,8 @@ import transforms.arrow  # noqa: F401  registers the coder of record batches
 from pipeline.commit import CommitRun, RunSpec
 from pipeline.plan import Plan
 from pipeline.warehouse.base import Warehouse
-from transforms.compute import ComputeFeatures
 from transforms.contracts import FEATURES, GAPS, TARGETS
-from transforms.history import BuildTeamContext, ReadHistory
+from transforms.stages import BuildTeamContext, ComputeFeatures, ReadHistory
 from transforms.staging import StageBatches
 
 

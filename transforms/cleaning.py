@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,6 +26,9 @@ MAKES_AND_ATTEMPTS = tuple(
     (f"{kind}_makes", f"{kind}_attempts") for kind in ("fg", "three_pt", "ft", "paint", "mid_range")
 )
 STATISTICS = ("seconds", *INTEGER_STATISTICS)
+
+KEPT, EXHIBITION, DUPLICATE = 0, 1, 2
+"""What becomes of a row before it is judged."""
 
 INVALID_RULES = (
     "",
@@ -62,8 +66,8 @@ class CleanRows:
 def clean_rows(raw: pa.Table) -> CleanRows:
     """The rows of ``raw`` that count. ``raw`` holds whole dates, without NULL dates."""
     table, non_finite = normalize_columns(raw)
-    kept = _without(table, find_exhibitions(table))
-    unique = _without(kept, find_losers(kept))
+    passed_over = find_passed_over(table)
+    unique = table if not passed_over.any() else table.filter(pa.array(passed_over == KEPT))
     # the rule for duplicates compares the season as it was read, so it is filled only now
     index = unique.column_names.index("season_year")
     unique = unique.set_column(index, "season_year", fill_season(unique))
@@ -72,8 +76,8 @@ def clean_rows(raw: pa.Table) -> CleanRows:
     return CleanRows(
         table=unique,
         read=raw.num_rows,
-        dropped=table.num_rows - kept.num_rows,
-        duplicates=kept.num_rows - unique.num_rows,
+        dropped=int(np.count_nonzero(passed_over == EXHIBITION)),
+        duplicates=int(np.count_nonzero(passed_over == DUPLICATE)),
         invalid=int(np.count_nonzero(codes)),
         rejected=int(unique.column("player_lookup").null_count),
         non_finite=non_finite,
@@ -174,6 +178,16 @@ def find_played(points: pa.Array, seconds: pa.Array, is_dnp: pa.Array) -> Bools:
     return played
 
 
+def find_passed_over(table: pa.Table) -> npt.NDArray[np.int8]:
+    """For each normalized row why it does not count at all: :data:`EXHIBITION` or
+    :data:`DUPLICATE`, else :data:`KEPT`. An exhibition game is nobody's rival."""
+    codes = np.where(find_exhibitions(table), EXHIBITION, KEPT).astype(np.int8)
+    kept = np.flatnonzero(codes == KEPT)
+    losers = find_losers(table if len(kept) == table.num_rows else table.take(kept))
+    codes[kept[losers]] = DUPLICATE
+    return codes
+
+
 def find_exhibitions(table: pa.Table) -> Bools:
     """Rows of preseason and all-star games, by season type or by NBA game id."""
     season_type, game_id = single_chunk(table, "season_type"), single_chunk(table, "game_id")
@@ -192,10 +206,6 @@ def _mask_of(column: pa.DictionaryArray, flags: pa.Array) -> Bools:
     """The flag of each row's dictionary value; False where the value is NULL."""
     table = np.append(pc.fill_null(flags, False).to_numpy(zero_copy_only=False), False)
     return table[to_codes(column)]
-
-
-def _without(table: pa.Table, dropped: Bools) -> pa.Table:
-    return table.filter(pa.array(~dropped)) if dropped.any() else table
 
 
 def find_losers(table: pa.Table) -> Bools:

@@ -1,4 +1,4 @@
-"""One bucket of player rows -> feature rows and gaps; and the transform that applies it.
+"""One bucket of player rows -> feature rows and gaps.
 
 Every target of the bucket leaves :func:`compute_bucket` in exactly one of the two tables. What a
 feature is stands in ``transforms.kernels``, what a row holds in ``transforms.rows``.
@@ -6,15 +6,15 @@ feature is stands in ``transforms.kernels``, what a row holds in ``transforms.ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 
-import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from transforms.arrays import Ints, single_chunk, to_batch, to_codes, to_days, to_known
-from transforms.contracts import Stager, StageRecord, TargetSpec
+from transforms.arrays import Bools, Ints, single_chunk, to_codes, to_days, to_known
+from transforms.contracts import TargetSpec
 from transforms.gaps import (
     NO_GAP,
     PROCESSING_ERROR,
@@ -29,7 +29,6 @@ from transforms.kernels.team_context import FIGURES
 from transforms.kernels.team_figures import TeamFigures
 from transforms.rows import build_features, build_gaps
 from transforms.schema import STAGED_FEATURES
-from transforms.timing import StageTimer
 
 EARLY_SEASON_DAYS = 14
 
@@ -84,15 +83,38 @@ def _find_targets(rows: pa.Table, spec: TargetSpec) -> Ints:
     return np.flatnonzero((day >= (spec.start - epoch).days) & (day < (spec.end - epoch).days))
 
 
+@dataclass(frozen=True)
+class Targets:
+    """Some targets and what they see: their own rows, their players' windows, and where the
+    context of their team and of their opponent is (row and whether there is one)."""
+
+    rows: pa.Table
+    windows: Windows
+    figures: TeamFigures
+    own: tuple[Ints, Bools]
+    opponent: tuple[Ints, Bools]
+
+
+def see_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> Targets:
+    """Every target in ``rows`` (sorted by player and date)."""
+    history = PlayerRows.from_table(rows)
+    positions = _find_targets(rows, spec)
+    mine = rows.take(positions)
+    day, season = history.day[positions], history.season[positions]
+    return Targets(
+        rows=mine,
+        windows=Windows(history, positions),
+        figures=figures,
+        own=figures.find(single_chunk(mine, "team_abbr"), season, day),
+        opponent=figures.find(single_chunk(mine, "opponent_team_abbr"), season, day),
+    )
+
+
 def compute_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> tuple[pa.Table, pa.Table]:
     """Feature rows and gaps of every target in ``rows`` (sorted by player and date)."""
-    history = PlayerRows.from_table(rows)
-    targets = _find_targets(rows, spec)
-    own_rows = rows.take(targets)
-    windows = Windows(history, targets)
-    day, season = history.day[targets], history.season[targets]
-    own = figures.find(single_chunk(own_rows, "team_abbr"), season, day)
-    opponent = figures.find(single_chunk(own_rows, "opponent_team_abbr"), season, day)
+    seen = see_targets(rows, figures, spec)
+    windows, own_rows, own, opponent = seen.windows, seen.rows, seen.own, seen.opponent
+    day = windows.day
     season_first = figures.season_first(*own, day)
     evidence = Evidence(
         invalid=single_chunk(own_rows, "invalid").to_numpy(),
@@ -115,61 +137,3 @@ def compute_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> t
     )[:, kept]
     early = (day < season_first + EARLY_SEASON_DAYS)[kept]
     return build_features(windows, own_rows.take(kept), kept, values, early), gaps
-
-
-@beam.typehints.with_input_types(tuple[int, Iterable[pa.RecordBatch]], context=pa.RecordBatch)
-@beam.typehints.with_output_types(
-    tuple[str, pa.RecordBatch], gaps=tuple[str, pa.RecordBatch], timings=StageRecord
-)
-class _ComputeFeaturesFn(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, stager: Stager, spec: TargetSpec) -> None:
-        self._stager, self._spec = stager, spec
-        self._timer = StageTimer("calculate")
-        self._figures: TeamFigures | None = None
-
-    def process(
-        self, element: tuple[int, Iterable[pa.RecordBatch]], context: pa.RecordBatch
-    ) -> Iterator[object]:
-        bucket, batches = element
-        with self._timer.measure() as counts:
-            rows = pa.Table.from_batches([self._stager.fetch(batch) for batch in batches])
-            features, gaps, failed = compute_bucket(rows, self._read_figures(context), self._spec)
-            counts["rows_in"] = rows.num_rows
-            counts["features"] = features.num_rows
-            counts["gaps"] = gaps.num_rows
-            counts["players_failed"] = failed
-            counts["players"] = len(single_chunk(rows, "player_lookup").unique())
-            for reason in gaps.column("skip_reason").value_counts().to_pylist():
-                counts[f"gaps_{reason['values']}"] = reason["counts"]
-        part = f"{bucket:05}"
-        yield part, to_batch(features)
-        yield beam.pvalue.TaggedOutput("gaps", (part, to_batch(gaps)))
-        yield beam.pvalue.TaggedOutput("timings", self._timer.record())
-
-    def _read_figures(self, context: pa.RecordBatch) -> TeamFigures:
-        """The team figures, prepared once a bundle: a bucket's cost must not grow with the teams'."""
-        if self._figures is None:
-            self._figures = TeamFigures(pa.Table.from_batches([self._stager.fetch(context)]))
-        return self._figures
-
-    def start_bundle(self) -> None:
-        self._figures = None
-
-    def finish_bundle(self) -> None:
-        self._timer.publish()
-
-
-class ComputeFeatures(beam.PTransform):  # type: ignore[misc]
-    """(bucket, spilled player rows) -> ``features``, ``gaps`` and ``timings``.
-
-    ``context`` is the one-element PCollection of the spilled team context (``TEAM_CONTEXT``).
-    """
-
-    def __init__(self, stager: Stager, spec: TargetSpec, context: beam.PCollection) -> None:
-        super().__init__()
-        self._stager, self._spec, self._context = stager, spec, context
-
-    def expand(self, rows: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        return rows | "ComputeBucket" >> beam.ParDo(
-            _ComputeFeaturesFn(self._stager, self._spec), context=beam.pvalue.AsSingleton(self._context)
-        ).with_outputs("gaps", "timings", main="features")

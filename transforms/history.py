@@ -1,23 +1,22 @@
-"""From the warehouse to shuffled player rows: read a chunk of dates, clean it, shard it.
+"""From a chunk of dates as read to player rows by bucket, and the chunk's part of the team context.
 
 A chunk is a half-open range of whole dates, so cleaning, team games and usage are exact inside
-it. The windows over a player's games come after the shuffle, in ``compute``.
+it. The windows over a player's games come after the shuffle, in ``compute``; the transforms that
+apply both are in ``stages``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
-import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.arrays import Bools, Codes, Ints, single_chunk, to_batch, to_codes, to_days
 from transforms.cleaning import CleanRows, clean_rows
-from transforms.contracts import Chunk, HistoryReader, Stager, StageRecord, TargetSpec
+from transforms.contracts import TargetSpec
 from transforms.hashing import assign_buckets
 from transforms.kernels.matchup import tell_playoff
 from transforms.kernels.player_windows import HISTORY_STATISTICS
@@ -26,9 +25,8 @@ from transforms.kernels.team_context import (
     list_season_days,
     list_team_days,
 )
-from transforms.kernels.team_games import LABEL32, sum_team_games
+from transforms.kernels.team_games import LABEL32, TEAM_GAMES, sum_team_games
 from transforms.schema import STAGED_TARGETS
-from transforms.timing import StageTimer
 
 PLAYER_HISTORY = pa.schema(
     [
@@ -61,10 +59,15 @@ TEAM_PARTS = (GAMES, DAYS, SEASONS)
 
 @dataclass(frozen=True)
 class HistoryChunk:
-    """What one chunk of dates gives: rows by bucket, parts of the team context, target keys."""
+    """What one chunk of dates gives: rows by bucket, parts of the team context, target keys.
+
+    ``team_games`` are the team games (``TEAM_TOTALS``) whose figures are a part of the context;
+    their totals explain a figure, and no stage needs them.
+    """
 
     rows: list[tuple[int, pa.RecordBatch]]
     team_parts: dict[str, pa.RecordBatch]
+    team_games: pa.Table
     targets: pa.RecordBatch
     counts: dict[str, int]
 
@@ -91,10 +94,11 @@ def prepare_chunk(raw: pa.Table, stored: pa.Table, spec: TargetSpec, buckets: in
     return HistoryChunk(
         rows=shard_rows(rows.filter(has_player), buckets),
         team_parts={
-            GAMES: to_batch(games),
+            GAMES: to_batch(games.select(TEAM_GAMES.names)),
             DAYS: to_batch(list_team_days(table, is_target)),
             SEASONS: to_batch(list_season_days(table)),
         },
+        team_games=games,
         targets=to_batch(targets),
         counts=_count_rows(clean, is_target, targets.num_rows),
     )
@@ -162,101 +166,3 @@ def join_team_parts(parts: Iterable[tuple[str, pa.RecordBatch]]) -> pa.Table:
         pa.Table.from_batches(found[name]).unify_dictionaries().combine_chunks() for name in TEAM_PARTS
     )
     return build_team_context(games, days, seasons)
-
-
-@beam.typehints.with_input_types(Chunk)
-@beam.typehints.with_output_types(
-    tuple[int, pa.RecordBatch],
-    teams=tuple[int, tuple[str, pa.RecordBatch]],
-    targets=tuple[str, pa.RecordBatch],
-    timings=StageRecord,
-)
-class _ReadChunkFn(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, reader: HistoryReader, stager: Stager, spec: TargetSpec, buckets: int) -> None:
-        self._reader, self._stager, self._spec, self._buckets = reader, stager, spec, buckets
-        self._reading, self._cleaning = StageTimer("extract"), StageTimer("clean")
-        self._spilling = StageTimer("shuffle")
-
-    def process(self, element: Chunk) -> Iterator[object]:
-        start, end = (date.fromisoformat(text) for text in element)
-        with self._reading.measure() as counts:
-            raw = self._reader.read_history(start, end)
-            stored = self._read_stored(start, end)
-            counts["rows"] = raw.num_rows
-            counts["bytes"] = raw.nbytes
-        with self._cleaning.measure() as counts:
-            chunk = prepare_chunk(raw, stored, self._spec, self._buckets)
-            counts.update(chunk.counts)
-        with self._spilling.measure() as counts:
-            batches = [batch for _, batch in chunk.rows]
-            rows = self._stager.spill(f"rows-{element[0]}", batches)
-            teams = {
-                name: self._stager.spill(f"{name}-{element[0]}", [part])
-                for name, part in chunk.team_parts.items()
-            }
-            counts["bytes"] = sum(batch.nbytes for batch in batches)
-        yield from zip((bucket for bucket, _ in chunk.rows), rows, strict=True)
-        for name, (part,) in teams.items():
-            yield beam.pvalue.TaggedOutput("teams", (0, (name, part)))
-        yield beam.pvalue.TaggedOutput("targets", (element[0], chunk.targets))
-        for timer in (self._reading, self._cleaning, self._spilling):
-            yield beam.pvalue.TaggedOutput("timings", timer.record())
-
-    def _read_stored(self, start: date, end: date) -> pa.Table:
-        """The stored keys among the chunk's targets; they matter to the bootstrap rule alone."""
-        low, high = max(start, self._spec.start), min(end, self._spec.end)
-        if low >= high or self._spec.admission.bootstrap_days == 0:
-            return STAGED_TARGETS.empty_table()
-        return self._reader.read_stored_keys(low, high)
-
-    def finish_bundle(self) -> None:
-        for timer in (self._reading, self._cleaning, self._spilling):
-            timer.publish()
-
-
-class ReadHistory(beam.PTransform):  # type: ignore[misc]
-    """Chunks -> ``rows`` (bucket, spilled batch), ``teams``, ``targets`` and ``timings``."""
-
-    def __init__(self, reader: HistoryReader, stager: Stager, spec: TargetSpec, buckets: int) -> None:
-        super().__init__()
-        self._reader, self._stager, self._spec, self._buckets = reader, stager, spec, buckets
-
-    def expand(self, chunks: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        return chunks | "ReadAndClean" >> beam.ParDo(
-            _ReadChunkFn(self._reader, self._stager, self._spec, self._buckets)
-        ).with_outputs("teams", "targets", "timings", main="rows")
-
-
-@beam.typehints.with_input_types(tuple[int, Iterable[tuple[str, pa.RecordBatch]]])
-@beam.typehints.with_output_types(pa.RecordBatch, timings=StageRecord)
-class _BuildTeamContextFn(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, stager: Stager) -> None:
-        self._stager = stager
-        self._timer = StageTimer("teams")
-
-    def process(self, element: tuple[int, Iterable[tuple[str, pa.RecordBatch]]]) -> Iterator[object]:
-        with self._timer.measure() as counts:
-            context = join_team_parts((name, self._stager.fetch(part)) for name, part in element[1])
-            counts["rows"] = context.num_rows
-            spilled = self._stager.spill("context", [to_batch(context)])
-        yield from spilled
-        yield beam.pvalue.TaggedOutput("timings", self._timer.record())
-
-    def finish_bundle(self) -> None:
-        self._timer.publish()
-
-
-class BuildTeamContext(beam.PTransform):  # type: ignore[misc]
-    """``teams`` of every chunk -> ``context``, one spilled batch, and ``timings``."""
-
-    def __init__(self, stager: Stager) -> None:
-        super().__init__()
-        self._stager = stager
-
-    def expand(self, parts: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        return (
-            parts
-            | "GatherTeamGames" >> beam.GroupByKey()
-            | "TeamWindows"
-            >> beam.ParDo(_BuildTeamContextFn(self._stager)).with_outputs("timings", main="context")
-        )

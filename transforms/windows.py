@@ -7,6 +7,7 @@ and everything later out of every feature is :func:`window_bounds`, and it is th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,6 +85,23 @@ def mean_over(values: Floats, window: Window, longest: int) -> Floats:
     out = np.full(len(total), np.nan)
     np.divide(total, count, out=out, where=count > 0)
     return out
+
+
+@dataclass(frozen=True)
+class OrderedWindow:
+    """A window over rows in an order of their own; ``order`` are positions in those rows."""
+
+    order: Ints
+    window: Window
+
+    def sum(self, values: npt.NDArray[Any]) -> Ints:
+        """The sum of each window, exact; ``values`` are integers or flags, one a row."""
+        return sum_over(running_sum(values[self.order]), self.window)
+
+    def positions(self, target: int) -> Ints:
+        """Which rows one target's window holds, in order."""
+        low, high = self.window.low[target], self.window.high[target]
+        return self.order[low:high]
 
 
 def gather(window: Window) -> tuple[Ints, npt.NDArray[np.int32]]:

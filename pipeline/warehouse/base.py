@@ -97,6 +97,18 @@ class Warehouse(Protocol):
         """First and last date of a table; None when it is empty or missing."""
         ...
 
+    def read_row(self, table: Table, player: str, day: date) -> dict[str, Any] | None:
+        """The row of a key (player, date), every column; None also when there is no such table."""
+        ...
+
+    def list_dates(self, player: str) -> list[date]:
+        """The dates on which a player has box scores, in order."""
+        ...
+
+    def list_players(self) -> list[str]:
+        """Every lookup that has box scores, in order."""
+        ...
+
     def read_input_state(self, dates: DateRange) -> InputState:
         """What a commit over ``dates`` will be compared with."""
         ...
@@ -128,6 +140,10 @@ class Warehouse(Protocol):
 
     def read_run(self, run_id: str) -> RunRow | None:
         """The history row of a run."""
+        ...
+
+    def find_run(self, started_at: datetime) -> RunRow | None:
+        """The history row of the successful run that wrote this instant into its rows."""
         ...
 
     def list_runs(self, limit: int, beginning: str = "") -> list[RunRow]:

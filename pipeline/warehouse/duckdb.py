@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -90,6 +91,31 @@ class DuckDBWarehouse:
             first, last = fetch_one(connection, sql.find_date_bounds(table))
             return None if first is None else (first, last)
 
+    def read_row(self, table: Table, player: str, day: date) -> dict[str, Any] | None:
+        with self.open() as connection:
+            if describe_table(connection, table) is None:
+                return None
+            query, params = sql.select_row(table, day), {"player": player}
+            rows: list[dict[str, Any]] = connection.sql(query, params=params).to_arrow_table().to_pylist()
+            return rows[0] if rows else None
+
+    def list_dates(self, player: str) -> list[date]:
+        return self._ask_everywhere(sql.list_dates, {"player": player})
+
+    def list_players(self) -> list[str]:
+        return self._ask_everywhere(sql.list_players, {})
+
+    def _ask_everywhere(
+        self, make_query: Callable[[Table, DateRange], str], params: dict[str, str]
+    ) -> list[Any]:
+        """The answers of one column, over all dates that the box scores have."""
+        bounds = self.find_date_bounds(PLAYER_GAME_SUMMARY)
+        if bounds is None:
+            return []
+        query = make_query(PLAYER_GAME_SUMMARY, DateRange.inclusive(*bounds))
+        with self.open() as connection:
+            return [row[0] for row in connection.execute(query, params).fetchall()]
+
     def read_input_state(self, dates: DateRange) -> InputState:
         with self.open() as connection:
             return duckdb_commit.read_input_state(connection, dates)
@@ -137,6 +163,12 @@ class DuckDBWarehouse:
             if describe_table(connection, RUN_HISTORY) is None:
                 return None
             return duckdb_commit.read_run(connection, run_id)
+
+    def find_run(self, started_at: datetime) -> RunRow | None:
+        with self.open() as connection:
+            if describe_table(connection, RUN_HISTORY) is None:
+                return None
+            return duckdb_commit.find_run(connection, started_at)
 
     def list_runs(self, limit: int, beginning: str = "") -> list[RunRow]:
         with self.open() as connection:

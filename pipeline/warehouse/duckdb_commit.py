@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -249,6 +250,12 @@ def record_failure(connection: duckdb.DuckDBPyConnection, row: RunRow) -> RunRow
 
 def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> RunRow | None:
     rows = _select_runs(connection, "WHERE run_id = $run_id", {"run_id": run_id})
+    return rows[0] if rows else None
+
+
+def find_run(connection: duckdb.DuckDBPyConnection, started_at: datetime) -> RunRow | None:
+    condition = "WHERE started_at = $started_at AND status = 'success'"
+    rows = _select_runs(connection, condition, {"started_at": started_at})
     return rows[0] if rows else None
 
 

@@ -20,6 +20,7 @@ from transforms.schema import FEATURE_STORE, FEATURE_STORE_GAPS, Table
 from transforms.vector import FEATURES
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_IS_PLAYER = "player_lookup = $player"
 PROCESSOR_NAME = "MLFeatureStoreProcessor"
 
 
@@ -64,6 +65,29 @@ def bound_dates(table: Table, dates: DateRange, alias: str = "") -> str:
 def select_window(table: Table, columns: Sequence[str], dates: DateRange) -> str:
     """The named columns of the rows in a date window."""
     return f"SELECT {list_columns(columns)} FROM {name_table(table)} WHERE {bound_dates(table, dates)}"
+
+
+def select_row(table: Table, day: date) -> str:
+    """Every column of the row of a day and of the parameter ``player``."""
+    columns, dates = table.schema.names, DateRange.inclusive(day, day)
+    return f"{select_window(table, columns, dates)} AND {_IS_PLAYER}"
+
+
+def list_dates(table: Table, dates: DateRange) -> str:
+    """The dates in a window on which the parameter ``player`` has rows, in order."""
+    day = quote(table.partition or "")
+    return (
+        f"SELECT DISTINCT {day} FROM {name_table(table)} "
+        f"WHERE {bound_dates(table, dates)} AND {_IS_PLAYER} ORDER BY {day}"
+    )
+
+
+def list_players(table: Table, dates: DateRange) -> str:
+    """The lookups that have rows in a window, in order."""
+    return (
+        f"SELECT DISTINCT player_lookup FROM {name_table(table)} "
+        f"WHERE {bound_dates(table, dates)} AND player_lookup IS NOT NULL ORDER BY player_lookup"
+    )
 
 
 def count_by_date(table: Table, dates: DateRange) -> str:

@@ -59,7 +59,7 @@ from pipeline.warehouse.duckdb import DuckDBWarehouse
 from transforms.schema import RUN_HISTORY
 
 CANARY = "canary-4f1c"
-COMMANDS = ("backfill", "import", "demo", "sql", "runs")
+COMMANDS = ("backfill", "import", "demo", "sql", "runs", "explain")
 TABLE = "nba_analytics.player_game_summary"
 DATES = ("--start-date", str(FIRST_DATE), "--end-date", str(FIRST_DATE + timedelta(days=2)))
 

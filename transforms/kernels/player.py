@@ -11,15 +11,7 @@ import numpy as np
 from transforms.arrays import Bools, Floats, Ints, Known, divide
 from transforms.kernels.player_windows import Windows
 from transforms.kernels.team_games import ZONES
-from transforms.windows import (
-    AS_OF_DAYS,
-    Window,
-    mean_over,
-    order_key,
-    running_sum,
-    sum_over,
-    window_bounds,
-)
+from transforms.windows import Window, mean_over
 
 
 def points_avg_last_5(w: Windows) -> Floats:
@@ -31,7 +23,7 @@ def points_avg_last_10(w: Windows) -> Floats:
 
 
 def points_avg_season(w: Windows) -> Floats:
-    return divide(w.season.sum(w.game_values("points").values), w.season.window.size)
+    return divide(w.season.sum(w.rows.statistics["points"].values), w.season.window.size)
 
 
 def points_std_last_10(w: Windows) -> Floats:
@@ -42,17 +34,17 @@ def points_std_last_10(w: Windows) -> Floats:
 
 
 def games_in_last_7_days(w: Windows) -> Floats:
-    return w.last_week.size.astype(np.float64)
+    return w.last_7_days.size.astype(np.float64)
 
 
 def fatigue_score(w: Windows, played_yesterday: Floats) -> Floats:
     """100 is fresh; ``played_yesterday`` is feature 16 (section 2.1)."""
-    seconds, known = w.seconds(w.last_week)
+    seconds, known = w.seconds(w.last_7_days)
     back_to_back = played_yesterday == 1
     pairs = _count_consecutive_days(w)
     score = 100.0 - 15.0 * back_to_back
     score += 5.0 * (~back_to_back & (w.days_rest >= 3))
-    score -= 10.0 * (w.last_week.size >= 4)
+    score -= 10.0 * (w.last_7_days.size >= 4)
     score -= 10.0 * (seconds > 14_400)
     score -= 8.0 * (seconds > 2_100 * known)
     score -= np.where(pairs >= 2, 12.0, np.where(pairs == 1, 5.0, 0.0))
@@ -64,7 +56,7 @@ def _count_consecutive_days(w: Windows) -> Ints:
     player, day = w.rows.player[w.games], w.rows.day[w.games]
     follows = np.zeros(len(w.games), dtype=bool)
     follows[1:] = (player[1:] == player[:-1]) & (day[1:] == day[:-1] + 1)
-    window = w.back(14)
+    window = w.last_14_days
     # a pair counts where its later game stands, so the window's first game closes none
     later = Window(np.minimum(window.low + 1, window.high), window.high)
     return w.total("consecutive days", follows, later)
@@ -72,22 +64,20 @@ def _count_consecutive_days(w: Windows) -> Ints:
 
 def usage_spike_score(w: Windows) -> Floats:
     usage = w.rows.usage[w.games]
-    last_3 = w.as_of.last(3)
-    spike = 0.3 * (mean_over(usage, last_3, 3) - mean_over(usage, w.last_10, 10))
-    return np.where(last_3.size == 3, np.clip(spike, -3, 3), np.nan)
+    spike = 0.3 * (mean_over(usage, w.last_3, 3) - mean_over(usage, w.last_10, 10))
+    return np.where(w.last_3.size == 3, np.clip(spike, -3, 3), np.nan)
 
 
 def recent_trend(w: Windows) -> Floats:
-    newest = w.as_of.last(2)
-    older = Window(w.last_5.low, np.maximum(w.last_5.low, newest.low))
-    d = 3 * w.points(newest) - 2 * w.points(older)
+    older = Window(w.last_5.low, np.maximum(w.last_5.low, w.last_2.low))
+    d = 3 * w.points(w.last_2) - 2 * w.points(older)
     trend = (d >= 12) * 1 + (d >= 30) * 1 - (d <= -12) * 1 - (d <= -30) * 1
     return np.where(w.last_5.size == 5, trend, np.nan)
 
 
 def minutes_change(w: Windows) -> Floats:
     s10, n10 = w.seconds(w.last_10)
-    seconds = w.game_values("seconds")
+    seconds = w.rows.statistics["seconds"]
     ss, ns = w.season.sum(seconds.values), w.season.sum(seconds.known)
     above, base = s10 * ns - ss * n10, ss * n10
     change = (
@@ -136,7 +126,7 @@ def pct_free_throw(w: Windows) -> Floats:
 
 
 def avg_points_vs_opponent(w: Windows) -> Floats:
-    points = w.against.sum(w.game_values("points").values)
+    points = w.against.sum(w.rows.statistics["points"].values)
     return np.where(_opponent_known(w), divide(points, w.against.window.size), np.nan)
 
 
@@ -164,12 +154,8 @@ def ppm_avg_last_10(w: Windows) -> Floats:
 
 def dnp_rate(w: Windows) -> Floats:
     """Over the last 10 valid rows of the player, played or not."""
-    rows = w.rows
-    listed = np.flatnonzero(rows.valid)
-    keys = order_key(rows.player[listed], rows.day[listed])
-    window = window_bounds(keys, w.player, w.day, AS_OF_DAYS).last(10)
-    absent = sum_over(running_sum(~rows.played[listed]), window)
-    return np.where(window.size >= 3, divide(absent, window.size), np.nan)
+    listed = w.last_10_rows
+    return np.where(listed.window.size >= 3, divide(listed.sum(~w.rows.played), listed.window.size), np.nan)
 
 
 def pts_slope_10g(w: Windows) -> Floats:

@@ -23,6 +23,7 @@ from transforms.arrays import (
 )
 from transforms.windows import (
     AS_OF_DAYS,
+    OrderedWindow,
     Window,
     order_key,
     running_sum,
@@ -86,7 +87,8 @@ class Windows:
     """The windows of every target over the games of its player, and sums over them.
 
     ``targets`` are positions in ``rows``. A *game* is a valid row that played; ``games`` are
-    their positions, and every window is over them except :attr:`listed`.
+    their positions, and every window is over them except :attr:`last_10_rows`. The windows that
+    features declare in ``vector`` are the attributes of those names.
     """
 
     def __init__(self, rows: PlayerRows, targets: Ints) -> None:
@@ -113,8 +115,20 @@ class Windows:
         return self.as_of.last(5)
 
     @cached_property
-    def last_week(self) -> Window:
+    def last_3(self) -> Window:
+        return self.as_of.last(3)
+
+    @cached_property
+    def last_2(self) -> Window:
+        return self.as_of.last(2)
+
+    @cached_property
+    def last_7_days(self) -> Window:
         return self.back(7)
+
+    @cached_property
+    def last_14_days(self) -> Window:
+        return self.back(14)
 
     def game_values(self, name: str) -> Known:
         """A statistic of every game, in the order of :attr:`games`."""
@@ -137,25 +151,39 @@ class Windows:
             self.total("seconds known", seconds.known, window),
         )
 
-    def _within(self, codes: Ints, wanted: Ints) -> PartitionedWindow:
-        distinct, code = np.unique(np.concatenate([codes, wanted]), return_inverse=True)
-        group = self.rows.player[self.games] * len(distinct) + code[: len(codes)]
-        keys = order_key(group, self.rows.day[self.games])
+    def _within(self, codes: Ints) -> OrderedWindow:
+        """The games whose code is the target's own; ``codes`` are one a row."""
+        distinct, code = np.unique(codes, return_inverse=True)
+        group = self.rows.player * len(distinct) + code
+        keys = order_key(group[self.games], self.rows.day[self.games])
         order = np.argsort(keys, kind="stable")
-        window = window_bounds(
-            keys[order], self.player * len(distinct) + code[len(codes) :], self.day, AS_OF_DAYS
-        )
-        return PartitionedWindow(order, window)
+        window = window_bounds(keys[order], group[self.targets], self.day, AS_OF_DAYS)
+        return OrderedWindow(self.games[order], window)
 
     @cached_property
-    def season(self) -> PartitionedWindow:
+    def season(self) -> OrderedWindow:
         """The games of the target's own season in the as-of window."""
-        return self._within(self.rows.season[self.games], self.rows.season[self.targets])
+        return self._within(self.rows.season)
 
     @cached_property
-    def against(self) -> PartitionedWindow:
+    def against(self) -> OrderedWindow:
         """The games against the target's opponent in the as-of window."""
-        return self._within(self.rows.opponent[self.games], self.rows.opponent[self.targets])
+        return self._within(self.rows.opponent)
+
+    @cached_property
+    def last_10_rows(self) -> OrderedWindow:
+        """The player's last 10 valid rows in the as-of window, played or not."""
+        rows = np.flatnonzero(self.rows.valid)
+        keys = order_key(self.rows.player[rows], self.rows.day[rows])
+        return OrderedWindow(rows, window_bounds(keys, self.player, self.day, AS_OF_DAYS).last(10))
+
+    def positions(self, name: str, target: int) -> Ints:
+        """Which of :attr:`rows` the window of this name holds for one target, oldest first."""
+        found = getattr(self, name)
+        if isinstance(found, Window):
+            found = OrderedWindow(self.games, found)
+        positions: Ints = found.positions(target)
+        return positions
 
     @cached_property
     def days_rest(self) -> Floats:
@@ -164,14 +192,3 @@ class Windows:
             return np.full(len(self.targets), np.nan)
         latest = self.rows.day[self.games][np.maximum(self.as_of.high - 1, 0)]
         return np.where(self.as_of.size > 0, self.day - latest, np.nan)
-
-
-@dataclass(frozen=True)
-class PartitionedWindow:
-    """A window over the games in another order (by season, by opponent)."""
-
-    order: Ints
-    window: Window
-
-    def sum(self, values: Ints | Bools) -> Ints:
-        return sum_over(running_sum(values[self.order]), self.window)

@@ -16,6 +16,7 @@ from transforms.arrays import (
     Known,
     divide,
     from_days,
+    from_known,
     single_chunk,
     to_codes,
     to_days,
@@ -43,9 +44,21 @@ TEAM_GAMES = pa.schema(
 """One row per team game. ``win`` is 1, 0 or NaN; unknown figures are NaN. ``allowed_*`` are the
 zone sums of those who faced the team, ``league_*`` its own, given only against an opponent."""
 
+TEAM_TOTALS = pa.schema(
+    [
+        *TEAM_GAMES,
+        pa.field("opponent_abbr", LABEL32),
+        *(
+            pa.field(name, pa.int64())
+            for name in ("points", "possessions100", "seconds", "opponent_points", "opponent_possessions100")
+        ),
+    ]
+)
+"""A team game with the totals that its figures are made of, NULL where unknown."""
+
 
 def sum_team_games(rows: pa.Table) -> tuple[pa.Table, Floats]:
-    """Team games (:data:`TEAM_GAMES`) of some whole dates, and every row's usage.
+    """Team games (:data:`TEAM_TOTALS`) of some whole dates, and every row's usage.
 
     ``rows`` are clean rows (``cleaning.CleanRows.table``). Usage is float64[rows], NaN where
     unknown: ``20 * u * S / (s * U)`` with ``u = 100 FGA + 44 FTA + 100 TOV`` of the player (s
@@ -93,11 +106,19 @@ def sum_team_games(rows: pa.Table) -> tuple[pa.Table, Floats]:
         "offensive_rating": pa.array(rating),
         "defensive_rating": pa.array(_where(has_partner, rating[partner])),
         "win": pa.array(win),
+        "points": from_known(points),
+        "possessions100": from_known(possessions),
+        "seconds": from_known(seconds),
     }
+    has_figures = has_partner & sums.exists[partner]
+    columns["opponent_abbr"] = columns["team_abbr"].take(pa.array(partner, mask=~has_partner))
+    for name, total in (("points", points), ("possessions100", possessions)):
+        facing = total.take(partner)
+        columns[f"opponent_{name}"] = from_known(Known(facing.values, facing.known & has_figures))
     for own, allowed, league in zip(sums.zones(), ALLOWED, LEAGUE, strict=True):
         columns[allowed] = pa.array(np.where(has_partner, own[partner], 0))
         columns[league] = pa.array(np.where(has_partner, own, 0))
-    games = pa.table(columns).select(TEAM_GAMES.names).cast(TEAM_GAMES).filter(pa.array(sums.exists))
+    games = pa.table(columns).select(TEAM_TOTALS.names).cast(TEAM_TOTALS).filter(pa.array(sums.exists))
 
     usage = np.full(rows.num_rows, np.nan)
     usage[keyed] = _compute_usage(sums, group, seconds, (fga, fta, turnovers))
