@@ -51,14 +51,17 @@ def add_commands(commands: Any) -> None:
 
 def run_sql(arguments: argparse.Namespace) -> int:
     warehouse = DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
-    rows = warehouse.query(arguments.query)
+    answer = warehouse.query(arguments.query)
+    rows, warned = answer.rows, {"warnings": answer.warnings} if answer.warnings else {}
+    for warning in answer.warnings:
+        say(f"warning: {escape_cell(warning)}")
     if arguments.out is not None:
         write_rows(rows, Path(arguments.out))
         say(f"wrote {count(rows.num_rows)} rows to {escape_cell(arguments.out)}")
         if arguments.json:
-            emit_json({"out": arguments.out, "rows_written": rows.num_rows, "exit_code": 0})
+            emit_json({"out": arguments.out, "rows_written": rows.num_rows, **warned, "exit_code": 0})
     elif arguments.json:
-        emit_json({"rows": list_rows(rows), "exit_code": 0})
+        emit_json({"rows": list_rows(rows), **warned, "exit_code": 0})
     elif arguments.format == "json":
         emit(to_json(list_rows(rows)))
     elif arguments.format == "csv":

@@ -1,0 +1,191 @@
+"""The table of tested functions: every name that is answered, and what becomes of it.
+
+A name stands in exactly one of four places: it means the same under its own name (``AS_IS``) or
+under another (``RENAMED``), is said once more in SQL (``macros.FUNCTIONS``), or is rebuilt on the
+tree (``REBUILT``). ``tests/pipeline/warehouse/test_functions.py`` runs every one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlglot import exp
+
+from pipeline.warehouse.dialect import calls, dates, macros, nodes
+
+Build = Callable[[exp.Anonymous, calls.Over], exp.Expr]
+
+AS_IS = frozenset(
+    # aggregates
+    "COUNT SUM AVG MIN MAX STDDEV STDDEV_SAMP STDDEV_POP VARIANCE VAR_SAMP VAR_POP COVAR_POP COVAR_SAMP "
+    "BIT_AND BIT_OR BIT_XOR GROUPING "
+    # windows
+    "ROW_NUMBER RANK DENSE_RANK PERCENT_RANK CUME_DIST NTILE LAG LEAD FIRST_VALUE LAST_VALUE NTH_VALUE "
+    # conditions
+    "COALESCE NULLIF "
+    # numbers
+    "ABS CEIL CEILING FLOOR SIN COS TAN ASIN ACOS ATAN ATAN2 BIT_COUNT "
+    # texts
+    "UPPER LOWER REVERSE REPLACE STRPOS STARTS_WITH ENDS_WITH ASCII TRANSLATE".split()
+)
+
+RENAMED: Mapping[str, str] = {
+    "LOGICAL_AND": "bool_and",
+    "LOGICAL_OR": "bool_or",
+    "MAX_BY": "arg_max_null",
+    "MIN_BY": "arg_min_null",
+    "IFNULL": "coalesce",
+    "IS_NAN": "isnan",
+    "IS_INF": "isinf",
+    "RAND": "random",
+    "CHAR_LENGTH": "length",
+    "CHARACTER_LENGTH": "length",
+    "EDIT_DISTANCE": "levenshtein",
+    "REGEXP_CONTAINS": "regexp_matches",
+    "ARRAY_LENGTH": "len",
+    "ARRAY_REVERSE": "list_reverse",
+    "SUBSTRING": "bq_substr",
+    "GENERATE_UUID": "uuid",
+}
+
+
+REBUILT: Mapping[str, Build] = {
+    "COUNTIF": calls.build_countif,
+    "ARRAY_AGG": calls.build_array_agg,
+    "STRING_AGG": calls.build_string_agg,
+    "ANY_VALUE": calls.build_any_value,
+    "APPROX_COUNT_DISTINCT": calls.build_approx_count_distinct,
+    "APPROX_QUANTILES": calls.build_approx_quantiles,
+    "CORR": calls.build_corr,
+    "PERCENTILE_CONT": calls.build_percentile,
+    "PERCENTILE_DISC": calls.build_percentile,
+    "GREATEST": calls.build_extreme,
+    "LEAST": calls.build_extreme,
+    "CONCAT": calls.build_concat,
+    "FORMAT": calls.build_format,
+    "REGEXP_EXTRACT": calls.build_regexp_extract,
+    "REGEXP_SUBSTR": calls.build_regexp_extract,
+    "REGEXP_EXTRACT_ALL": calls.build_regexp_extract_all,
+    "STRUCT": calls.build_struct,
+    "ARRAY_CONCAT": calls.build_array_concat,
+    **dict.fromkeys(("JSON_VALUE", "JSON_QUERY", "JSON_EXTRACT", "JSON_EXTRACT_SCALAR"), calls.build_json),
+    **dict.fromkeys(("JSON_VALUE_ARRAY", "JSON_QUERY_ARRAY", "JSON_EXTRACT_ARRAY"), calls.build_json),
+    **dict.fromkeys(("DATE_TRUNC", "DATETIME_TRUNC", "TIMESTAMP_TRUNC"), dates.build_trunc),
+    **dict.fromkeys(("DATE_DIFF", "DATETIME_DIFF", "TIMESTAMP_DIFF"), dates.build_diff),
+    **dict.fromkeys(("DATE_ADD", "DATETIME_ADD", "TIMESTAMP_ADD"), dates.build_shift),
+    **dict.fromkeys(("DATE_SUB", "DATETIME_SUB", "TIMESTAMP_SUB"), dates.build_shift),
+    **dict.fromkeys(("FORMAT_DATE", "FORMAT_DATETIME", "FORMAT_TIMESTAMP"), dates.build_format),
+    **dict.fromkeys(("PARSE_DATE", "PARSE_DATETIME", "PARSE_TIMESTAMP"), dates.build_parse),
+    "LAST_DAY": dates.build_last_day,
+    "GENERATE_DATE_ARRAY": dates.build_date_array,
+}
+
+AGGREGATES = frozenset(
+    "COUNT COUNTIF SUM AVG MIN MAX STDDEV STDDEV_SAMP STDDEV_POP VARIANCE VAR_SAMP VAR_POP COVAR_POP "
+    "COVAR_SAMP CORR BIT_AND BIT_OR BIT_XOR LOGICAL_AND LOGICAL_OR MAX_BY MIN_BY ARRAY_AGG STRING_AGG "
+    "ANY_VALUE APPROX_COUNT_DISTINCT APPROX_QUANTILES GROUPING".split()
+)
+
+SYNTAX = frozenset(("CAST", "SAFE_CAST", "EXTRACT", "IF", "ARRAY", "UNNEST"))
+"""What looks like a call and has a grammar of its own; ``rewriting`` answers it."""
+
+TESTED = AS_IS | RENAMED.keys() | macros.FUNCTIONS.keys() | REBUILT.keys() | SYNTAX
+
+NOTES: Mapping[str, str] = {
+    "no rows count 0, not NULL": "COUNTIF",
+    "`IGNORE NULLS`, `ORDER BY` and `LIMIT` inside the call; NULL elements stay": "ARRAY_AGG",
+    "comma by default; `ORDER BY` and `LIMIT` inside the call": "STRING_AGG",
+    "`HAVING MAX` and `HAVING MIN`": "ANY_VALUE",
+    "a NULL at the extreme is the answer": "MAX_BY MIN_BY",
+    "exact, not estimated": "APPROX_COUNT_DISTINCT APPROX_QUANTILES",
+    "NULL for fewer than two pairs": "CORR",
+    "as window functions; `RESPECT NULLS` is refused": "PERCENTILE_CONT PERCENTILE_DISC",
+    "NULL when any argument is NULL": "GREATEST LEAST CONCAT ARRAY_CONCAT",
+    "a zero divisor is an error": "DIV MOD",
+    "a zero divisor gives NULL": "SAFE_DIVIDE",
+    "a zero divisor gives infinity or NaN": "IEEE_DIVIDE",
+    "an overflow gives NULL": "SAFE_ADD SAFE_SUBTRACT SAFE_MULTIPLY SAFE_NEGATE",
+    "outside its domain, or beyond FLOAT64, an error": "POW POWER EXP SQRT LN LOG LOG10",
+    "half away from zero; of an INT64 it stays INT64": "ROUND",
+    "of an INT64 it stays INT64": "TRUNC",
+    "the type of the argument": "SIGN",
+    "a NULL point gives NULL": "RANGE_BUCKET",
+    "characters of a STRING, bytes of BYTES": "LENGTH",
+    "bytes of the UTF-8 form": "BYTE_LENGTH",
+    "every Unicode blank, not only spaces": "TRIM LTRIM RTRIM",
+    "a start left of the text is 1; a negative length is an error": "SUBSTR SUBSTRING",
+    "a negative length is an error": "LEFT RIGHT REPEAT LPAD RPAD",
+    "two arguments": "INSTR",
+    "of STRING": "CONTAINS_SUBSTR MD5 SHA1 SHA256",
+    "BigQuery's own delimiters": "INITCAP",
+    "NFC": "NORMALIZE",
+    "lower case": "TO_HEX",
+    "the pattern is a literal; its group, or NULL without a match": "REGEXP_EXTRACT REGEXP_SUBSTR",
+    "the pattern is a literal; its group": "REGEXP_EXTRACT_ALL",
+    "every match": "REGEXP_REPLACE",
+    "comma by default": "SPLIT",
+    "a literal format of `%d %i %u %x %X %o %f %F %e %E %g %G %s %t %%`": "FORMAT",
+    "UTC, or the zone given": "CURRENT_DATE CURRENT_DATETIME CURRENT_TIMESTAMP DATE DATETIME TIMESTAMP",
+    "`DAYOFWEEK` from 1 for Sunday, `WEEK` from Sunday, `WEEK(MONDAY)`, `MILLISECOND` below the second": (
+        "EXTRACT"
+    ),
+    "the type of its argument; `WEEK` from Sunday, `WEEK(MONDAY)`": (
+        "DATE_TRUNC DATETIME_TRUNC TIMESTAMP_TRUNC"
+    ),
+    "boundaries between, `WEEK` from Sunday; of a TIMESTAMP an error": "DATE_DIFF",
+    "boundaries between": "DATETIME_DIFF",
+    "whole units that passed": "TIMESTAMP_DIFF",
+    "the type of its argument; the end of a month stays inside it": (
+        "DATE_ADD DATE_SUB DATETIME_ADD DATETIME_SUB"
+    ),
+    "parts up to `DAY`": "TIMESTAMP_ADD TIMESTAMP_SUB",
+    "a literal format; elements without a counterpart are refused": (
+        "FORMAT_DATE FORMAT_DATETIME FORMAT_TIMESTAMP"
+    ),
+    "a literal format with a year; elements without a counterpart are refused": (
+        "PARSE_DATE PARSE_DATETIME PARSE_TIMESTAMP"
+    ),
+    "rounded down": "UNIX_SECONDS UNIX_MILLIS",
+    "from the exact instant": "UNIX_MICROS UNIX_DATE",
+    "a TIMESTAMP": "TIMESTAMP_SECONDS TIMESTAMP_MILLIS TIMESTAMP_MICROS",
+    "a DATE": "DATE_FROM_UNIX_DATE LAST_DAY",
+    "steps of months are counted from the first date": "GENERATE_DATE_ARRAY",
+    "INT64 or FLOAT64, with a step of either sign": "GENERATE_ARRAY",
+    "NULL unless the value is a scalar": "JSON_VALUE JSON_EXTRACT_SCALAR",
+    "the type of its argument": "JSON_QUERY JSON_EXTRACT",
+    "NULL unless the value is an array": "JSON_VALUE_ARRAY JSON_QUERY_ARRAY JSON_EXTRACT_ARRAY",
+    "a TIMESTAMP or BYTES is refused": "TO_JSON TO_JSON_STRING",
+    "of JSON": "INT64 FLOAT64 BOOL LAX_INT64 LAX_FLOAT64 PARSE_JSON",
+    "of JSON, a date or a time": "STRING",
+    "NULL elements are left out, or replaced by the third argument": "ARRAY_TO_STRING",
+    "unnamed fields are `_field_1` and so on": "STRUCT",
+    "to INT64 half away from zero, from STRING only whole numbers; to BOOL only true and false": (
+        "CAST SAFE_CAST"
+    ),
+    "with `WITH OFFSET`, from 0; a NULL array has no rows": "UNNEST",
+    "of a query; an empty one gives an empty array": "ARRAY",
+    "a code point": "CHR",
+}
+"""What differs from DuckDB's function, or is worth knowing, by what it is said of."""
+
+REFUSED: Mapping[str, str] = {
+    "FARM_FINGERPRINT": "no hash of this warehouse gives its values",
+    "SESSION_USER": "this warehouse has no users",
+    "APPROX_TOP_COUNT": "count with GROUP BY and ORDER BY instead",
+    "APPROX_TOP_SUM": "sum with GROUP BY and ORDER BY instead",
+    "ML": "this warehouse has no models",
+}
+"""Functions of BigQuery that no rewriting can answer rightly, and why."""
+
+
+def build_call(node: exp.Anonymous, over: calls.Over) -> exp.Expr:
+    """The call in DuckDB's words, with BigQuery's meaning; an untested one as it is."""
+    name = node.name.upper()
+    if name in REBUILT:
+        return REBUILT[name](node, over)
+    if name in macros.FUNCTIONS:
+        return over(nodes.call(f"{macros.PREFIX}{name.lower()}", *node.expressions))
+    if name in AS_IS:
+        return over(nodes.call(name.lower(), *node.expressions))
+    quoted = exp.to_identifier(name.lower(), quoted=True).sql(dialect="duckdb")
+    return over(nodes.call(RENAMED.get(name, quoted), *node.expressions))
