@@ -65,15 +65,25 @@ def _list_columns(clause: exp.Expr, named: Mapping[str, exp.Expr]) -> list[exp.C
 
 
 def _shape_rows(select: exp.Select) -> None:
-    """SELECT AS STRUCT is a SELECT of one struct, SELECT AS VALUE one of its only column."""
+    """SELECT AS STRUCT gives one struct where a value is wanted; a table of structs has their columns."""
     kind = select.args.get("kind")
-    if kind == "STRUCT":
+    if kind == "STRUCT" and _is_value(select):
         if any(e.is_star for e in select.expressions):
             refuse(select, "SELECT AS STRUCT * is not answered: name the columns")
         struct = build_struct(exp.Anonymous(this="STRUCT", expressions=select.expressions), _keep)
         select.set("expressions", [struct])
     if kind is not None:
         select.set("kind", None)
+
+
+def _is_value(select: exp.Select) -> bool:
+    """Whether the rows are elements of ARRAY(...), or the one value of a subquery."""
+    outer = select.parent
+    while isinstance(outer, exp.SetOperation):
+        outer = outer.parent
+    if isinstance(outer, exp.Subquery):
+        return not isinstance(outer.parent, exp.From | exp.Join)
+    return isinstance(outer, exp.Array)
 
 
 def _keep(found: exp.Expr) -> exp.Expr:

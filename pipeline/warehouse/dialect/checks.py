@@ -15,20 +15,19 @@ from pipeline.errors import WrongShape
 from pipeline.warehouse.dialect.functions import REFUSED
 from pipeline.warehouse.dialect.parsing import locate, refuse
 
-ANSWERED = frozenset(
-    # clauses
-    "Select Union Intersect Except Subquery With CTE From Join Where Group Rollup Cube GroupingSets "
-    "Having Qualify Order Ordered Limit Offset Distinct Star Table TableAlias Alias Aliases Unnest Window WindowSpec "
-    # values
-    "Column Identifier Var Literal RawString ByteString HexString Boolean Null Interval Array Struct Tuple "
-    "PropertyEQ DataType DataTypeParam ColumnDef Bracket Dot Paren ParseJSON "
-    # operators
-    "Add Sub Mul Div Neg DPipe BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitwiseLeftShift BitwiseRightShift "
-    "And Or Not EQ NEQ GT GTE LT LTE Is NullSafeEQ NullSafeNEQ Like In Between Exists Case If "
-    # calls
-    "Anonymous SafeFunc Cast TryCast Extract AtTimeZone CurrentDate CurrentDatetime CurrentTimestamp "
-    "IgnoreNulls RespectNulls HavingMax".split()
-)
+_ANSWERED = {
+    "clauses": "Select Union Intersect Except Subquery With CTE From Join Where Group Rollup Cube "
+    "GroupingSets Having Qualify Order Ordered Limit Offset Distinct Star Table TableAlias Alias Unnest "
+    "Window WindowSpec",
+    "values": "Column Identifier Var Literal RawString ByteString HexString Boolean Null Interval Array "
+    "Struct Tuple PropertyEQ DataType DataTypeParam ColumnDef Bracket Dot Paren ParseJSON",
+    "operators": "Add Sub Mul Div Neg DPipe BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitwiseLeftShift "
+    "BitwiseRightShift And Or Not EQ NEQ GT GTE LT LTE Is NullSafeEQ NullSafeNEQ Like In Between Exists "
+    "Case If",
+    "calls": "Anonymous SafeFunc Cast TryCast Extract AtTimeZone CurrentDate CurrentDatetime CurrentTime "
+    "CurrentTimestamp IgnoreNulls RespectNulls HavingMax",
+}
+ANSWERED = frozenset(name for names in _ANSWERED.values() for name in names.split())
 _TABLE_PARTS = {"this", "db", "catalog", "alias", "joins"}
 _NAMES = {
     "Parameter": "a parameter: write its value into the statement",
@@ -36,6 +35,8 @@ _NAMES = {
     "Placeholder": "a parameter: write its value into the statement",
     "Mod": "% as an operator: BigQuery writes MOD(a, b)",
     "ILike": "ILIKE: BigQuery writes LOWER(x) LIKE",
+    "Any": "LIKE ANY: join the patterns with OR",
+    "All": "LIKE ALL: join the patterns with AND",
     "NetFunc": "a function of NET",
     "TableSample": "TABLESAMPLE",
     "Version": "FOR SYSTEM_TIME: only the present state is stored",
@@ -55,6 +56,8 @@ def check_nodes(tree: exp.Expr) -> None:
             refuse(node, f"this is not answered: {_NAMES.get(kind, kind)}")
         if isinstance(node, exp.Cast) and node.args.get("format"):
             refuse(node, "CAST with FORMAT is not answered: use FORMAT_DATE or PARSE_DATE and the like")
+        if isinstance(node, exp.Distinct) and node.args.get("on"):
+            refuse(node, "DISTINCT ON is not answered: BigQuery writes QUALIFY ROW_NUMBER()")
         if isinstance(node, exp.Dot) and not isinstance(node.expression, exp.Identifier | exp.Star):
             refuse(node, "functions of a dataset or of ML are not answered")
         if isinstance(node, exp.Anonymous) and node.name.upper() in REFUSED:

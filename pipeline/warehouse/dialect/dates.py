@@ -46,9 +46,9 @@ def read_part(node: exp.Expr) -> str:
     name = node.name.upper()
     if isinstance(node, exp.Anonymous) and name == "WEEK" and len(node.expressions) == 1:
         return f"WEEK({node.expressions[0].name.upper()})"
-    if isinstance(node, exp.Column | exp.Var | exp.Identifier) and name:
-        return name
-    refuse(node, "expected a part of a date, such as DAY or MONTH")
+    if not isinstance(node, exp.Column | exp.Var | exp.Identifier):
+        refuse(node, "expected a part of a date, such as DAY or MONTH")
+    return name
 
 
 def build_extract(node: exp.Extract) -> exp.Expr:
@@ -88,9 +88,9 @@ def _truncate(name: str, x: exp.Expr, part: str, node: exp.Expr) -> exp.Expr:
         return call("bq_trunc_week", x, exp.Literal.number(_FIRST_DAYS[part]))
     if part == "ISOYEAR":
         return call("bq_trunc_isoyear", x)
-    if part in (*_CALENDAR, *_CLOCK) and not (name == "DATE_TRUNC" and part in _CLOCK):
-        return call("bq_trunc_date", x, exp.Literal.string(part.lower()))
-    refuse(node, f"{name} does not know the part {part[:40]}")
+    if part not in (*_CALENDAR, *(() if name == "DATE_TRUNC" else _CLOCK)):
+        refuse(node, f"{name} does not know the part {part[:40]}")
+    return call("bq_trunc_date", x, exp.Literal.string(part.lower()))
 
 
 def build_diff(node: exp.Anonymous, over: object) -> exp.Expr:
@@ -159,7 +159,8 @@ def build_last_day(node: exp.Anonymous, over: object) -> exp.Expr:
 def build_date_array(node: exp.Anonymous, over: object) -> exp.Expr:
     arguments = node.expressions
     a, b = (cast_text(x, DATE) for x in arguments[:2])
-    n, part = exp.Literal.number(1), "DAY"
+    n: exp.Expr = exp.Literal.number(1)
+    part = "DAY"
     if len(arguments) == 3:
         n, part = read_interval(arguments[2], "GENERATE_DATE_ARRAY")
     if part not in _CALENDAR:
@@ -172,7 +173,7 @@ def build_format(node: exp.Anonymous, over: object) -> exp.Expr:
     """FORMAT_DATE and its kin: DuckDB's strftime with the format in its letters."""
     name, arguments = node.name.upper(), node.expressions
     form = exp.Literal.string(_translate(name, arguments[0], parsed=False))
-    x = cast(arguments[1], _KINDS[name.partition("_")[2]])
+    x: exp.Expr = cast(arguments[1], _KINDS[name.partition("_")[2]])
     if len(arguments) == 3:
         if "%Z" in form.this:
             refuse(arguments[0], f"the element %Z of {name} with a time zone is not answered")

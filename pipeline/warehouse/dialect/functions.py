@@ -12,22 +12,20 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from pipeline.warehouse.dialect import calls, dates, macros, nodes
+from pipeline.warehouse.dialect.parsing import refuse
 
 Build = Callable[[exp.Anonymous, calls.Over], exp.Expr]
 
-AS_IS = frozenset(
-    # aggregates
-    "COUNT SUM AVG MIN MAX STDDEV STDDEV_SAMP STDDEV_POP VARIANCE VAR_SAMP VAR_POP COVAR_POP COVAR_SAMP "
-    "BIT_AND BIT_OR BIT_XOR GROUPING "
-    # windows
-    "ROW_NUMBER RANK DENSE_RANK PERCENT_RANK CUME_DIST NTILE LAG LEAD FIRST_VALUE LAST_VALUE NTH_VALUE "
-    # conditions
-    "COALESCE NULLIF "
-    # numbers
-    "ABS CEIL CEILING FLOOR SIN COS TAN ASIN ACOS ATAN ATAN2 BIT_COUNT "
-    # texts
-    "UPPER LOWER REVERSE REPLACE STRPOS STARTS_WITH ENDS_WITH ASCII TRANSLATE".split()
-)
+_AS_IS = {
+    "aggregates": "COUNT SUM AVG MIN MAX STDDEV STDDEV_SAMP STDDEV_POP VARIANCE VAR_SAMP VAR_POP COVAR_POP "
+    "COVAR_SAMP BIT_AND BIT_OR BIT_XOR GROUPING",
+    "windows": "ROW_NUMBER RANK DENSE_RANK PERCENT_RANK CUME_DIST NTILE LAG LEAD FIRST_VALUE LAST_VALUE "
+    "NTH_VALUE",
+    "conditions": "COALESCE NULLIF",
+    "numbers": "ABS CEIL CEILING FLOOR SIN COS TAN ASIN ACOS ATAN ATAN2 BIT_COUNT",
+    "texts": "UPPER LOWER REVERSE REPLACE STRPOS STARTS_WITH ENDS_WITH ASCII TRANSLATE",
+}
+AS_IS = frozenset(name for names in _AS_IS.values() for name in names.split())
 
 RENAMED: Mapping[str, str] = {
     "LOGICAL_AND": "bool_and",
@@ -49,41 +47,45 @@ RENAMED: Mapping[str, str] = {
 }
 
 
-REBUILT: Mapping[str, Build] = {
-    "COUNTIF": calls.build_countif,
-    "ARRAY_AGG": calls.build_array_agg,
-    "STRING_AGG": calls.build_string_agg,
-    "ANY_VALUE": calls.build_any_value,
-    "APPROX_COUNT_DISTINCT": calls.build_approx_count_distinct,
-    "APPROX_QUANTILES": calls.build_approx_quantiles,
-    "CORR": calls.build_corr,
-    "PERCENTILE_CONT": calls.build_percentile,
-    "PERCENTILE_DISC": calls.build_percentile,
-    "GREATEST": calls.build_extreme,
-    "LEAST": calls.build_extreme,
-    "CONCAT": calls.build_concat,
-    "FORMAT": calls.build_format,
-    "REGEXP_EXTRACT": calls.build_regexp_extract,
-    "REGEXP_SUBSTR": calls.build_regexp_extract,
-    "REGEXP_EXTRACT_ALL": calls.build_regexp_extract_all,
-    "STRUCT": calls.build_struct,
-    "ARRAY_CONCAT": calls.build_array_concat,
-    **dict.fromkeys(("JSON_VALUE", "JSON_QUERY", "JSON_EXTRACT", "JSON_EXTRACT_SCALAR"), calls.build_json),
-    **dict.fromkeys(("JSON_VALUE_ARRAY", "JSON_QUERY_ARRAY", "JSON_EXTRACT_ARRAY"), calls.build_json),
-    **dict.fromkeys(("DATE_TRUNC", "DATETIME_TRUNC", "TIMESTAMP_TRUNC"), dates.build_trunc),
-    **dict.fromkeys(("DATE_DIFF", "DATETIME_DIFF", "TIMESTAMP_DIFF"), dates.build_diff),
-    **dict.fromkeys(("DATE_ADD", "DATETIME_ADD", "TIMESTAMP_ADD"), dates.build_shift),
-    **dict.fromkeys(("DATE_SUB", "DATETIME_SUB", "TIMESTAMP_SUB"), dates.build_shift),
-    **dict.fromkeys(("FORMAT_DATE", "FORMAT_DATETIME", "FORMAT_TIMESTAMP"), dates.build_format),
-    **dict.fromkeys(("PARSE_DATE", "PARSE_DATETIME", "PARSE_TIMESTAMP"), dates.build_parse),
-    "LAST_DAY": dates.build_last_day,
-    "GENERATE_DATE_ARRAY": dates.build_date_array,
-}
+_MANY = 1_000
+_REBUILT: tuple[tuple[str, Build, int, int], ...] = (
+    # names, what rebuilds their calls, and how many arguments these may have
+    ("COUNTIF", calls.build_countif, 1, 1),
+    ("ARRAY_AGG", calls.build_array_agg, 1, 1),
+    ("STRING_AGG", calls.build_string_agg, 1, 2),
+    ("ANY_VALUE", calls.build_any_value, 1, 1),
+    ("APPROX_COUNT_DISTINCT", calls.build_approx_count_distinct, 1, 1),
+    ("APPROX_QUANTILES", calls.build_approx_quantiles, 1, 2),
+    ("CORR", calls.build_corr, 2, 2),
+    ("PERCENTILE_CONT PERCENTILE_DISC", calls.build_percentile, 2, 2),
+    ("GREATEST LEAST", calls.build_extreme, 1, _MANY),
+    ("CONCAT", calls.build_concat, 1, _MANY),
+    ("FORMAT", calls.build_format, 1, _MANY),
+    ("REGEXP_EXTRACT REGEXP_SUBSTR", calls.build_regexp_extract, 2, 2),
+    ("REGEXP_EXTRACT_ALL", calls.build_regexp_extract_all, 2, 2),
+    ("STRUCT", calls.build_struct, 1, _MANY),
+    ("ARRAY_CONCAT", calls.build_array_concat, 1, _MANY),
+    ("JSON_VALUE JSON_QUERY JSON_EXTRACT JSON_EXTRACT_SCALAR", calls.build_json, 1, 2),
+    ("JSON_VALUE_ARRAY JSON_QUERY_ARRAY JSON_EXTRACT_ARRAY", calls.build_json, 1, 2),
+    ("DATE_TRUNC DATETIME_TRUNC TIMESTAMP_TRUNC", dates.build_trunc, 2, 3),
+    ("DATE_DIFF DATETIME_DIFF TIMESTAMP_DIFF", dates.build_diff, 3, 3),
+    ("DATE_ADD DATETIME_ADD TIMESTAMP_ADD", dates.build_shift, 2, 2),
+    ("DATE_SUB DATETIME_SUB TIMESTAMP_SUB", dates.build_shift, 2, 2),
+    ("FORMAT_DATE FORMAT_DATETIME", dates.build_format, 2, 2),
+    ("FORMAT_TIMESTAMP", dates.build_format, 2, 3),
+    ("PARSE_DATE PARSE_DATETIME", dates.build_parse, 2, 2),
+    ("PARSE_TIMESTAMP", dates.build_parse, 2, 3),
+    ("LAST_DAY", dates.build_last_day, 1, 2),
+    ("GENERATE_DATE_ARRAY", dates.build_date_array, 2, 3),
+)
+REBUILT = {name: (build, fewest, most) for names, build, fewest, most in _REBUILT for name in names.split()}
 
 AGGREGATES = frozenset(
-    "COUNT COUNTIF SUM AVG MIN MAX STDDEV STDDEV_SAMP STDDEV_POP VARIANCE VAR_SAMP VAR_POP COVAR_POP "
-    "COVAR_SAMP CORR BIT_AND BIT_OR BIT_XOR LOGICAL_AND LOGICAL_OR MAX_BY MIN_BY ARRAY_AGG STRING_AGG "
-    "ANY_VALUE APPROX_COUNT_DISTINCT APPROX_QUANTILES GROUPING".split()
+    (
+        *_AS_IS["aggregates"].split(),
+        *("COUNTIF", "CORR", "LOGICAL_AND", "LOGICAL_OR", "MAX_BY", "MIN_BY", "ANY_VALUE"),
+        *("ARRAY_AGG", "STRING_AGG", "APPROX_COUNT_DISTINCT", "APPROX_QUANTILES"),
+    )
 )
 
 SYNTAX = frozenset(("CAST", "SAFE_CAST", "EXTRACT", "IF", "ARRAY", "UNNEST"))
@@ -125,7 +127,9 @@ NOTES: Mapping[str, str] = {
     "every match": "REGEXP_REPLACE",
     "comma by default": "SPLIT",
     "a literal format of `%d %i %u %x %X %o %f %F %e %E %g %G %s %t %%`": "FORMAT",
-    "UTC, or the zone given": "CURRENT_DATE CURRENT_DATETIME CURRENT_TIMESTAMP DATE DATETIME TIMESTAMP",
+    "UTC, or the zone given": (
+        "CURRENT_DATE CURRENT_DATETIME CURRENT_TIME CURRENT_TIMESTAMP DATE DATETIME TIMESTAMP"
+    ),
     "`DAYOFWEEK` from 1 for Sunday, `WEEK` from Sunday, `WEEK(MONDAY)`, `MILLISECOND` below the second": (
         "EXTRACT"
     ),
@@ -159,9 +163,8 @@ NOTES: Mapping[str, str] = {
     "of JSON, a date or a time": "STRING",
     "NULL elements are left out, or replaced by the third argument": "ARRAY_TO_STRING",
     "unnamed fields are `_field_1` and so on": "STRUCT",
-    "to INT64 half away from zero, from STRING only whole numbers; to BOOL only true and false": (
-        "CAST SAFE_CAST"
-    ),
+    "to INT64 half away from zero, from STRING only whole numbers; to BOOL only true and false; "
+    "of FLOAT64 to STRING without `.0`": "CAST SAFE_CAST",
     "with `WITH OFFSET`, from 0; a NULL array has no rows": "UNNEST",
     "of a query; an empty one gives an empty array": "ARRAY",
     "a code point": "CHR",
@@ -182,7 +185,10 @@ def build_call(node: exp.Anonymous, over: calls.Over) -> exp.Expr:
     """The call in DuckDB's words, with BigQuery's meaning; an untested one as it is."""
     name = node.name.upper()
     if name in REBUILT:
-        return REBUILT[name](node, over)
+        build, fewest, most = REBUILT[name]
+        if not fewest <= len(node.expressions) <= most:
+            refuse(node, f"{name} cannot be called with {len(node.expressions)} arguments")
+        return build(node, over)
     if name in macros.FUNCTIONS:
         return over(nodes.call(f"{macros.PREFIX}{name.lower()}", *node.expressions))
     if name in AS_IS:

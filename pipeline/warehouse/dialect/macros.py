@@ -45,6 +45,18 @@ HELPERS: Mapping[str, tuple[str, ...]] = {
         "(x) AS CASE WHEN typeof(x) = 'VARCHAR' AND lower(CAST(x AS VARCHAR)) NOT IN ('true', 'false') "
         "THEN CAST(bq_fail('bad BOOL value: ' || CAST(x AS VARCHAR)) AS BOOLEAN) ELSE CAST(x AS BOOLEAN) END",
     ),
+    "digits": (
+        "(x) AS CASE WHEN CAST(printf('%.15g', x) AS DOUBLE) = x "
+        "THEN printf('%.15g', x) ELSE printf('%.17g', x) END",
+    ),
+    "to_string": (
+        "(x) AS CASE typeof(x) WHEN 'DOUBLE' THEN bq_digits(TRY_CAST(CAST(x AS VARCHAR) AS DOUBLE)) "
+        "WHEN 'BLOB' THEN decode(TRY_CAST(CAST(x AS VARCHAR) AS BLOB)) ELSE CAST(x AS VARCHAR) END",
+    ),
+    "to_bytes": (
+        "(x) AS CASE typeof(x) WHEN 'BLOB' THEN TRY_CAST(CAST(x AS VARCHAR) AS BLOB) "
+        "ELSE encode(CAST(x AS VARCHAR)) END",
+    ),
     "interval": (
         "(n, part) AS CASE part "
         "WHEN 'YEAR' THEN to_years(CAST(n AS INTEGER)) WHEN 'QUARTER' THEN to_months(CAST(3 * n AS INTEGER)) "
@@ -59,13 +71,15 @@ HELPERS: Mapping[str, tuple[str, ...]] = {
     "weekday": ("(x, first) AS (dayofweek(x) - first + 7) % 7",),
     "week": ("(x, first) AS (dayofyear(x) + 6 - bq_weekday(x, first)) // 7",),
     "trunc_week": (
-        "(x, first) AS cast_to_type(date_trunc('day', x) - to_days(CAST(bq_weekday(x, first) AS INTEGER)), x)",
+        "(x, first) AS "
+        "cast_to_type(date_trunc('day', x) - to_days(CAST(bq_weekday(x, first) AS INTEGER)), x)",
     ),
     "trunc_date": ("(x, part) AS cast_to_type(date_trunc(part, x), x)",),
     "trunc_isoyear": ("(x) AS cast_to_type(date_trunc('week', make_date(isoyear(x), 1, 4)), x)",),
     "days": (
         "(x, name) AS CASE WHEN typeof(x) = 'TIMESTAMP WITH TIME ZONE' "
-        "THEN CAST(CAST(bq_fail(name || ' needs a DATE: take DATE(timestamp), or TIMESTAMP_DIFF') AS VARCHAR) AS DATE) "
+        "THEN DATE '1970-01-01' "
+        "+ CAST(bq_fail(name || ' needs a DATE: take DATE(timestamp), or TIMESTAMP_DIFF') AS INTEGER) "
         "ELSE CAST(x AS DATE) END",
     ),
     "micros": ("(x) AS epoch_us(CAST(x AS TIMESTAMPTZ))",),
@@ -77,12 +91,13 @@ HELPERS: Mapping[str, tuple[str, ...]] = {
     ),
     "plain": (
         "(x, name) AS CASE WHEN typeof(x) LIKE '%TIMESTAMP%' OR typeof(x) LIKE '%BLOB%' "
-        "THEN bq_fail(name || ' of a TIMESTAMP or BYTES is written otherwise in BigQuery: CAST to STRING first') "
+        "THEN bq_fail(name || ' of a TIMESTAMP or BYTES differs from BigQuery: CAST to STRING first') "
         "ELSE to_json(x) END",
     ),
     "dates": (
         "(a, b, n, part, bound) AS list_filter(list_transform(generate_series(0, "
-        "CASE WHEN n = 0 THEN bq_fail('GENERATE_DATE_ARRAY with a step of 0') ELSE greatest(bound // n, -1) + 1 END), "
+        "CASE WHEN n = 0 THEN bq_fail('GENERATE_DATE_ARRAY with a step of 0') "
+        "ELSE greatest(bound // n, -1) + 1 END), "
         "lambda k: CAST(CAST(a AS DATE) + bq_interval(k * n, part) AS DATE)), "
         "lambda d: CASE WHEN n > 0 THEN d <= CAST(b AS DATE) ELSE d >= CAST(b AS DATE) END)",
     ),
@@ -160,6 +175,10 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
         "(zone) AS CAST(timezone(zone, now()) AS DATE)",
     ),
     "CURRENT_DATETIME": ("() AS timezone('UTC', now())", "(zone) AS timezone(zone, now())"),
+    "CURRENT_TIME": (
+        "() AS CAST(timezone('UTC', now()) AS TIME)",
+        "(zone) AS CAST(timezone(zone, now()) AS TIME)",
+    ),
     "CURRENT_TIMESTAMP": ("() AS now()",),
     "DATE": (
         "(x) AS CAST(x AS DATE)",
@@ -193,7 +212,8 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "LAX_INT64": ("(x) AS CAST(round(TRY_CAST(bq_scalar(x, '$') AS DOUBLE)) AS BIGINT)",),
     "LAX_FLOAT64": ("(x) AS TRY_CAST(bq_scalar(x, '$') AS DOUBLE)",),
     "STRING": (
-        "(x) AS CASE WHEN typeof(x) = 'JSON' THEN bq_scalar(CAST(x AS JSON), '$') ELSE CAST(x AS VARCHAR) END",
+        "(x) AS CASE WHEN typeof(x) = 'JSON' THEN bq_scalar(CAST(x AS JSON), '$') "
+        "ELSE CAST(x AS VARCHAR) END",
     ),
     # arrays
     "ARRAY_TO_STRING": (

@@ -29,6 +29,6 @@ def is_text(node: Any) -> bool:
 
 def read_text(node: exp.Expr, what: str) -> str:
     """The value of a text literal; anything else is refused, because it is only known while running."""
-    if isinstance(node, exp.RawString) or is_text(node):
-        return str(node.this)
-    refuse(node, f"{what} must be a text literal")
+    if not is_text(node):
+        refuse(node, f"{what} must be a text literal")
+    return str(node.this)

@@ -7,7 +7,7 @@ decides what becomes of it.
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 import sqlglot
 from sqlglot import exp
@@ -23,8 +23,8 @@ _KEYWORD_CALLS = ("ARRAY", "CAST", "SAFE_CAST", "EXTRACT")
 
 class _Asked(BigQuery):
     class Parser(BigQueryParser):
-        FUNCTIONS = {}
-        FUNCTION_PARSERS = {name: BigQueryParser.FUNCTION_PARSERS[name] for name in _KEYWORD_CALLS}
+        FUNCTIONS: ClassVar = {}
+        FUNCTION_PARSERS: ClassVar = {name: BigQueryParser.FUNCTION_PARSERS[name] for name in _KEYWORD_CALLS}
 
 
 def parse_statement(text: str) -> exp.Query:

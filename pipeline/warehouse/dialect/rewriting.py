@@ -11,10 +11,16 @@ from pipeline.warehouse.dialect.parsing import refuse
 
 _LAST_INT64 = 2**63 - 1
 _PLAIN_NUMBERS = (exp.Limit, exp.Offset, exp.WindowSpec, exp.DataTypeParam, exp.Ordered, exp.Group, exp.Cast)
-_CASTS = {"BIGINT": "bq_to_int64", "BOOLEAN": "bq_to_bool"}
+_CASTS = {
+    "BIGINT": "bq_to_int64",
+    "BOOLEAN": "bq_to_bool",
+    "TEXT": "bq_to_string",
+    "BLOB": "bq_to_bytes",
+}
 _NOW = {
     exp.CurrentDate: "bq_current_date",
     exp.CurrentDatetime: "bq_current_datetime",
+    exp.CurrentTime: "bq_current_time",
     exp.CurrentTimestamp: "bq_current_timestamp",
 }
 
@@ -51,7 +57,7 @@ def _rewrite(node: exp.Expr) -> exp.Expr:
             return dates.build_extract(node)
         case exp.Interval() if not isinstance(node.parent, exp.Anonymous):
             return dates.build_interval(*dates.read_interval(node, "an expression"))
-        case exp.CurrentDate() | exp.CurrentDatetime() | exp.CurrentTimestamp():
+        case exp.CurrentDate() | exp.CurrentDatetime() | exp.CurrentTime() | exp.CurrentTimestamp():
             return call(_NOW[type(node)])
         case exp.ParseJSON():
             return cast(node.this, "JSON")
@@ -66,6 +72,8 @@ def _rewrite(node: exp.Expr) -> exp.Expr:
             return call("bq_contains", node.this, node.args["unnest"].expressions[0])
         case exp.Bracket():
             return _rewrite_subscript(node)
+        case exp.Array():
+            _name_fields(node)
         case exp.Unnest() if not isinstance(node.parent, exp.In):
             return _rewrite_unnest(node)
         case exp.Table():
@@ -81,18 +89,13 @@ def _put_over(window: exp.Window, found: exp.Expr) -> exp.Expr:
 
 def _rewrite_cast(node: exp.Cast) -> exp.Expr:
     kind = node.to
-    for part in kind.find_all(exp.DataType):
+    for part in list(kind.find_all(exp.DataType)):
         if part.this == exp.DType.BIGDECIMAL:
             refuse(node, "BIGNUMERIC is not answered: use NUMERIC or FLOAT64")
         if part.this == exp.DType.DECIMAL and not part.expressions:
-            part.replace(exp.DataType.build("DECIMAL(38, 9)")) if part.parent else None
-    if kind.this == exp.DType.DECIMAL and not kind.expressions:
-        kind = exp.DataType.build("DECIMAL(38, 9)")
+            part.set("expressions", exp.DataType.build("DECIMAL(38, 9)").expressions)
     name = _CASTS.get(kind.sql(dialect="duckdb"))
-    if name is None:
-        found: exp.Expr = exp.Cast(this=node.this, to=kind)
-    else:
-        found = call(name, node.this)
+    found: exp.Expr = exp.Cast(this=node.this, to=kind) if name is None else call(name, node.this)
     return call("try", found) if isinstance(node, exp.TryCast) else found
 
 
@@ -107,12 +110,32 @@ def _rewrite_subscript(node: exp.Bracket) -> exp.Expr:
     return call("bq_safe_offset" if node.args.get("safe") else "bq_offset", array, index)
 
 
+def _name_fields(node: exp.Array) -> None:
+    """Gives every struct of an array the first one's names: DuckDB would match fields by name."""
+    structs = [element for element in node.expressions if isinstance(element, exp.Struct | exp.Tuple)]
+    if not structs or not isinstance(structs[0], exp.Struct):
+        return
+    names = [field.this for field in structs[0].expressions]
+    for struct in structs[1:]:
+        values = [f.expression if isinstance(f, exp.PropertyEQ) else f for f in struct.expressions]
+        if len(values) != len(names):
+            refuse(
+                struct, f"expected {len(names)} fields as in the array's first struct, found {len(values)}"
+            )
+        fields = zip(names, values, strict=True)
+        named = [exp.PropertyEQ(this=name.copy(), expression=value) for name, value in fields]
+        struct.replace(exp.Struct(expressions=named))
+
+
 def _rewrite_unnest(node: exp.Unnest) -> exp.Expr:
-    """The elements as rows of a subquery, with their positions from 0 beside them."""
+    """The elements as rows of a subquery, with their positions from 0 beside them.
+
+    Structs become a table of their fields, as far as the tree shows that they are structs.
+    """
     array = node.expressions[0]
-    named = node.args["alias"].columns if node.args.get("alias") else []
-    element = named[0].name if named else "f0_"
-    columns = [exp.alias_(call("unnest", array), element, quoted=True)]
+    alias = node.args.get("alias")
+    named = (alias.columns[0].name if alias.columns else alias.name) if alias else "f0_"
+    columns: list[exp.Expr] = [exp.alias_(call("unnest", array), named, quoted=True)]
     if node.args.get("offset"):
         positions = call("generate_subscripts", array.copy(), exp.Literal.number(1))
         position = exp.Sub(this=positions, expression=exp.Literal.number(1))
@@ -120,7 +143,12 @@ def _rewrite_unnest(node: exp.Unnest) -> exp.Expr:
     join = node.parent
     if isinstance(join, exp.Join) and join.side and not join.args.get("on"):
         join.set("on", exp.true())
-    return exp.select(*columns).subquery(f"_{element}")
+    rows = exp.select(*columns)
+    if not isinstance(array, exp.Array) or not any(isinstance(e, exp.Struct) for e in array.expressions):
+        return rows.subquery(f"_{named}")
+    fields = exp.Column(this=exp.Star(), table=exp.to_identifier(named, quoted=True))
+    expanded = exp.select(fields, *(exp.column(c.alias, quoted=True) for c in columns[1:]))
+    return expanded.from_(rows.subquery(f"_{named}")).subquery(exp.to_identifier(named, quoted=True))
 
 
 def _type_number(node: exp.Literal) -> exp.Expr:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sqlglot import ErrorLevel, exp
 from sqlglot.dialects.duckdb import DuckDB
@@ -21,7 +22,7 @@ from pipeline.warehouse.dialect.rewriting import rewrite_tree
 
 class _Answered(DuckDB):
     class Generator(DuckDBGenerator):
-        TRANSFORMS = {  # noqa: RUF012
+        TRANSFORMS: ClassVar = {
             **DuckDBGenerator.TRANSFORMS,
             # sqlglot writes it only for functions that it knows itself
             exp.IgnoreNulls: lambda self, node: f"{self.sql(node, 'this')} IGNORE NULLS",
