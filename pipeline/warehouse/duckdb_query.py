@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -52,15 +53,28 @@ def answer_query(path: str, lock_timeout: float, text: str) -> Answer:
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         try:
-            rows = connection.sql(translated.text).to_arrow_table()
-        except duckdb.InterruptException as error:
-            raise KeyboardInterrupt from error
+            rows = _fetch(connection, translated.text)
         except duckdb.Error as error:
             raise explain_failure(error) from error
     twice = sorted(name for name, count in Counter(rows.column_names).items() if count > 1)
     if twice:
         raise BadInput(f"two columns of the answer are named {twice[0][:80]!r}: name them apart with AS")
     return Answer(_narrow_integers(rows), translated.warnings)
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, statement: str) -> pa.Table:
+    """The statement's rows; a signal's exception ends the statement, however long it would run.
+
+    DuckDB looks for signals only between pieces of work, which may take minutes, so another thread
+    runs the statement and this one waits where Python handles them.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        rows = pool.submit(lambda: connection.sql(statement).to_arrow_table())
+        try:
+            return rows.result()
+        except BaseException:
+            connection.interrupt()
+            raise
 
 
 def list_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:

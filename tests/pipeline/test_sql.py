@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
+import signal
+import threading
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from boxscores import FIRST_DATE, make_rows, read_stored
 from hamcrest import (
     any_of,
     assert_that,
+    contains_exactly,
     contains_string,
     empty,
     equal_to,
@@ -172,6 +176,43 @@ def test_a_statement_that_writes_is_refused_by_its_text_and_by_the_connection(
     )
     assert_that(ask(run, imported, query), has_properties(code=3, err=contains_string("read-only mode")))
     assert_that(read_stored(imported), has_length(24))
+
+
+def test_a_warning_goes_to_stderr_and_into_the_json(run: Run, published: str, in_directory: Path) -> None:
+    query, warning = "SELECT HAMMING('ab', 'ac') AS h", "HAMMING is passed on untested"
+    table = ask(run, published, query)
+    assert_that(table, has_properties(code=0, err=contains_string(f"warning: {warning}")))
+    assert_that(table.out.split(), equal_to(["h", "1"]))
+    as_json = ask(run, published, query, "--json").json
+    assert_that(as_json, has_entries(rows=[{"h": 1}], warnings=contains_exactly(starts_with(warning))))
+    written = ask(run, published, query, "--json", "--out=h.parquet").json
+    assert_that(written, has_entries(rows_written=1, warnings=contains_exactly(starts_with(warning))))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=str)
+def test_a_statement_without_an_end_can_be_interrupted(
+    run: Run, published: str, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    query = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i FROM n) SELECT MAX(i) AS m FROM n"
+    threading.Timer(1.0, os.kill, (os.getpid(), number)).start()
+    assert_that(
+        ask(run, published, query, "--json"), has_properties(code=code, json=has_entries(exit_code=code))
+    )
+    assert_that(ask(run, published, "SELECT 1 AS x").code, equal_to(0))
+
+
+def test_columns_that_hold_json_and_structs_are_asked_as_in_bigquery(run: Run, published: str) -> None:
+    run_history = """SELECT status, FLOAT64(timing_breakdown.total_runtime) > 0 AS took,
+        JSON_VALUE(timing_breakdown, '$.detail.clean.targets') AS targets
+        FROM `any-project.nba_reference.processor_run_history`"""
+    assert_that(
+        ask(run, published, run_history, "--json").json["rows"],
+        equal_to([{"status": "success", "took": True, "targets": "24"}]),
+    )
 
 
 def test_python_variables_are_no_tables(run: Run, published: str) -> None:

@@ -23,6 +23,8 @@ HELPERS: Mapping[str, tuple[str, ...]] = {
     "finite": (
         "(x, name) AS CASE WHEN NOT isfinite(x) THEN bq_fail('floating point error in ' || name) ELSE x END",
     ),
+    # the type alone changes: INT64 to FLOAT64, while FLOAT64 and NUMERIC stay
+    "fraction": ("(x) AS CASE WHEN FALSE THEN x - ceil(x) ELSE x END",),
     "natural": ("(n, name) AS CASE WHEN n < 0 THEN bq_fail(name || ' of a negative length') ELSE n END",),
     "blanks": (f"() AS '{_BLANKS}'",),
     "divide": ("(a, b) AS a / bq_nonzero(b)",),
@@ -106,8 +108,8 @@ HELPERS: Mapping[str, tuple[str, ...]] = {
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     # numbers
     "SIGN": ("(x) AS cast_to_type(sign(x), x)",),
-    "ROUND": ("(x) AS round(x)", "(x, n) AS round(x, CAST(n AS INTEGER))"),
-    "TRUNC": ("(x) AS trunc(x)", "(x, n) AS trunc(x, CAST(n AS INTEGER))"),
+    "ROUND": ("(x) AS round(bq_fraction(x))", "(x, n) AS round(bq_fraction(x), CAST(n AS INTEGER))"),
+    "TRUNC": ("(x) AS trunc(bq_fraction(x))", "(x, n) AS trunc(bq_fraction(x), CAST(n AS INTEGER))"),
     "DIV": ("(a, b) AS a // bq_nonzero(b)",),
     "MOD": ("(a, b) AS a % bq_nonzero(b)",),
     "SAFE_DIVIDE": ("(a, b) AS a / NULLIF(b, 0)",),
