@@ -124,11 +124,22 @@ def explain_failure(error: duckdb.Error) -> FeatureStoreError:
 
 
 def _narrow_integers(rows: pa.Table) -> pa.Table:
-    """The rows with INT64 where DuckDB sums in 128 bits; a value beyond is an overflow, as in BigQuery."""
+    """The rows with INT64 where DuckDB counts in other widths; a value beyond is an overflow."""
     for index, field in enumerate(rows.schema):
-        if pa.types.is_decimal(field.type) and field.type.scale == 0:
+        kind = _narrow_type(field.type)
+        if kind != field.type:
             try:
-                rows = rows.set_column(index, field.name, rows.column(index).cast(pa.int64()))
+                rows = rows.set_column(index, field.name, rows.column(index).cast(kind))
             except pa.ArrowInvalid as error:
                 raise BadInput(f"INT64 overflow in the column {field.name[:80]!r}") from error
     return rows
+
+
+def _narrow_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0):
+        return pa.int64()
+    if pa.types.is_list(kind):
+        return pa.list_(_narrow_type(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_narrow_type(field.type)) for field in kind])
+    return kind

@@ -125,6 +125,11 @@ ANSWERS: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "SELECT SUM(i) AS s FROM n",
         [(10,)],
     ),
+    "a sum in a struct in an array is a whole number": (
+        "SELECT ARRAY_AGG(STRUCT(team, n) ORDER BY n LIMIT 1) AS a "
+        "FROM (SELECT team, SUM(points) AS n FROM box.lines GROUP BY team)",
+        [([{"team": "BOS", "n": 10}],)],
+    ),
     "a named window over a range of days": (
         "SELECT SUM(points) OVER w AS s FROM box.lines "
         "WINDOW w AS (ORDER BY UNIX_DATE(day) RANGE BETWEEN 6 PRECEDING AND CURRENT ROW) ORDER BY day",
