@@ -82,13 +82,23 @@ def check_sources(tree: exp.Expr, tables: Iterable[str]) -> None:
 
 
 def _is_named_above(table: exp.Table) -> bool:
-    """Whether an enclosing WITH gives the name."""
-    node: exp.Expr | None = table
-    while node is not None:
-        clause = node.args.get("with_")
-        if clause and any(cte.alias.lower() == table.name.lower() for cte in clause.expressions):
+    """Whether a WITH names it where the table stands: any of an outer one, the earlier ones of its own.
+
+    Were a later name let through, DuckDB would look for a view of its own system catalog.
+    """
+    node: exp.Expr = table
+    while node.parent is not None:
+        part, node = node, node.parent
+        clause = node if isinstance(node, exp.With) else node.args.get("with_")
+        if not clause or clause is part:
+            continue
+        named = list(clause.expressions)
+        if clause is node:
+            position = named.index(part)
+            repeats = clause.args.get("recursive") and isinstance(part.this, exp.SetOperation)
+            named = named[: position + 1] if repeats else named[:position]
+        if any(cte.alias.lower() == table.name.lower() for cte in named):
             return True
-        node = node.parent
     return False
 
 

@@ -30,11 +30,18 @@ HELPERS: Mapping[str, tuple[str, ...]] = {
     "divide": ("(a, b) AS a / bq_nonzero(b)",),
     "like": ("(x, pattern) AS x LIKE pattern ESCAPE '\\'",),
     "contains": ("(x, elements) AS x = ANY(COALESCE(elements, []))",),
+    # JSON and texts can be subscripted in DuckDB, and mean another place
+    "position": (
+        "(elements, i) AS CASE WHEN typeof(elements) IN ('JSON', 'VARCHAR') "
+        "THEN bq_fail('only an array has a subscript: use JSON_QUERY or SUBSTR') ELSE i END",
+    ),
     "offset": (
-        "(elements, i) AS elements[CASE WHEN i < 0 OR i >= len(elements) "
+        "(elements, i) AS elements[CASE WHEN bq_position(elements, i) < 0 OR i >= len(elements) "
         "THEN bq_fail('array index ' || i || ' is out of bounds') ELSE i + 1 END]",
     ),
-    "safe_offset": ("(elements, i) AS elements[CASE WHEN i < 0 THEN NULL ELSE i + 1 END]",),
+    "safe_offset": (
+        "(elements, i) AS elements[CASE WHEN bq_position(elements, i) < 0 THEN NULL ELSE i + 1 END]",
+    ),
     "member": ("(x, path) AS json_extract(x, path)",),
     "to_int64": (
         "(x) AS CASE "

@@ -119,9 +119,7 @@ def _name_fields(node: exp.Array) -> None:
     for struct in structs[1:]:
         values = [f.expression if isinstance(f, exp.PropertyEQ) else f for f in struct.expressions]
         if len(values) != len(names):
-            refuse(
-                struct, f"expected {len(names)} fields as in the array's first struct, found {len(values)}"
-            )
+            refuse(struct, f"expected {len(names)} fields as in the first struct, found {len(values)}")
         fields = zip(names, values, strict=True)
         named = [exp.PropertyEQ(this=name.copy(), expression=value) for name, value in fields]
         struct.replace(exp.Struct(expressions=named))
@@ -155,7 +153,8 @@ def _type_number(node: exp.Literal) -> exp.Expr:
     """INT64 and FLOAT64, where DuckDB reads INTEGER and DECIMAL."""
     text, parent = node.name, node.parent
     if not node.is_int:
-        return node if "e" in text.lower() else exp.Literal.number(f"{float(text)!r}e0")
+        value = repr(float(text))
+        return exp.Literal.number(value if "e" in value else f"{value}e0")
     if not -_LAST_INT64 - 1 <= int(text) <= _LAST_INT64:
         refuse(node, f"{text[:40]} is beyond INT64")
     if isinstance(parent, _PLAIN_NUMBERS):
