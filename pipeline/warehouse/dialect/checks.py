@@ -20,7 +20,7 @@ _ANSWERED = {
     "GroupingSets Having Qualify Order Ordered Limit Offset Distinct Star Table TableAlias Alias Unnest "
     "Window WindowSpec",
     "values": "Column Identifier Var Literal RawString ByteString HexString Boolean Null Interval Array "
-    "Struct Tuple PropertyEQ DataType DataTypeParam ColumnDef Bracket Dot Paren ParseJSON",
+    "Struct Tuple DataType DataTypeParam ColumnDef Bracket Dot Paren ParseJSON",
     "operators": "Add Sub Mul Div Neg DPipe BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitwiseLeftShift "
     "BitwiseRightShift And Or Not EQ NEQ GT GTE LT LTE Is NullSafeEQ NullSafeNEQ Like In Between Exists "
     "Case If",

@@ -2,7 +2,7 @@
 
 A name stands in exactly one of four places: it means the same under its own name (``AS_IS``) or
 under another (``RENAMED``), is said once more in SQL (``macros.FUNCTIONS``), or is rebuilt on the
-tree (``REBUILT``). ``tests/pipeline/warehouse/test_functions.py`` runs every one of them.
+tree (``REBUILT``). ``tests/pipeline/warehouse/test_sql_functions.py`` runs every one of them.
 """
 
 from __future__ import annotations

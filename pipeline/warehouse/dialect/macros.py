@@ -18,7 +18,7 @@ _BLANKS = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(ma
 
 HELPERS: Mapping[str, tuple[str, ...]] = {
     # error() is volatile: the planner could neither move nor TRY an expression that holds it
-    "fail": ("(message) AS CAST('!' || message AS BIGINT)",),
+    "fail": (f"(message) AS CAST('{FAILURE}' || message AS BIGINT)",),
     "nonzero": ("(x) AS CASE WHEN x = 0 THEN cast_to_type(bq_fail('division by zero'), x) ELSE x END",),
     "finite": (
         "(x, name) AS CASE WHEN NOT isfinite(x) THEN bq_fail('floating point error in ' || name) ELSE x END",

@@ -153,7 +153,10 @@ def _type_number(node: exp.Literal) -> exp.Expr:
     """INT64 and FLOAT64, where DuckDB reads INTEGER and DECIMAL."""
     text, parent = node.name, node.parent
     if not node.is_int:
-        value = repr(float(text))
+        try:
+            value = repr(float(text))
+        except ValueError:
+            refuse(node, f"{text[:40]} is no number")
         return exp.Literal.number(value if "e" in value else f"{value}e0")
     if not -_LAST_INT64 - 1 <= int(text) <= _LAST_INT64:
         refuse(node, f"{text[:40]} is beyond INT64")
