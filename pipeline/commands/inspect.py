@@ -13,8 +13,10 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from pipeline.commands.console import add_command, emit, emit_json, emit_table, say
+from pipeline.commands.progress import show_progress
 from pipeline.errors import BadInput, UsageError
 from pipeline.options import add_warehouse_flags
+from pipeline.progress import Step
 from pipeline.report import count, escape_cell, escape_controls, to_json
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 
@@ -40,14 +42,18 @@ def add_commands(commands: Any) -> None:
 
 def run_sql(arguments: argparse.Namespace) -> int:
     warehouse = DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
-    rows = warehouse.query(arguments.query)
+    with show_progress([Step("answer")], quiet=arguments.debug):
+        answer = warehouse.query(arguments.query)
+    rows, warned = answer.rows, {"warnings": answer.warnings} if answer.warnings else {}
+    for warning in answer.warnings:
+        say(f"warning: {escape_cell(warning)}")
     if arguments.out is not None:
         write_rows(rows, Path(arguments.out))
         say(f"wrote {count(rows.num_rows)} rows to {escape_cell(arguments.out)}")
         if arguments.json:
-            emit_json({"out": arguments.out, "rows_written": rows.num_rows, "exit_code": 0})
+            emit_json({"out": arguments.out, "rows_written": rows.num_rows, **warned, "exit_code": 0})
     elif arguments.json:
-        emit_json({"rows": list_rows(rows), "exit_code": 0})
+        emit_json({"rows": list_rows(rows), **warned, "exit_code": 0})
     elif arguments.format == "json":
         emit(to_json(list_rows(rows)))
     elif arguments.format == "csv":

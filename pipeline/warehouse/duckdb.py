@@ -20,7 +20,7 @@ from pipeline.warehouse import duckdb_commit, duckdb_load, sql
 from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputState, RunRow
 from pipeline.warehouse.duckdb_connection import connect, describe_table, fetch_one, share_reader
 from pipeline.warehouse.duckdb_load import LoadOutcome
-from pipeline.warehouse.duckdb_query import answer_query
+from pipeline.warehouse.duckdb_query import Answer, answer_query
 from pipeline.warehouse.staging import LocalStager, remove_staging
 from transforms.schema import (
     FEATURE_STORE,
@@ -136,7 +136,7 @@ class DuckDBWarehouse:
             first, last = fetch_one(connection, sql.find_date_bounds(PLAYER_GAME_SUMMARY))
         return rows, DateRange.inclusive(first, last)
 
-    def query(self, text: str) -> pa.Table:
+    def query(self, text: str) -> Answer:
         """The answer to one SELECT, by a connection that can reach nothing but the file."""
         return answer_query(self.path, self.lock_timeout, text)
 
