@@ -23,6 +23,7 @@ $(READY): requirements/uv.lock requirements/dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c 'import pipeline.main, pipeline.warehouse.duckdb_query'
 	@touch $@
 
 demo: $(READY) ## generate a league into ./demo.duckdb, backfill it, print the summary

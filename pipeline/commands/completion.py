@@ -6,9 +6,9 @@ import argparse
 from functools import partial
 from typing import Any
 
-import shtab
+from pipeline.commands.console import add_command, emit, emit_json
 
-from pipeline.commands.console import add_command, emit
+SHELLS = ("bash", "zsh", "fish", "tcsh")
 
 
 def add_commands(commands: Any, parser: argparse.ArgumentParser) -> None:
@@ -20,9 +20,16 @@ def add_commands(commands: Any, parser: argparse.ArgumentParser) -> None:
         "Print the completion script of a shell.",
         'eval "$(feature-store completion bash)"',
     )
-    command.add_argument("shell", choices=shtab.SUPPORTED_SHELLS)
+    command.add_argument("shell", choices=SHELLS)
 
 
 def run_completion(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
-    emit(shtab.complete(parser, arguments.shell))
+    # no other command needs it
+    import shtab
+
+    script = shtab.complete(parser, arguments.shell)
+    if arguments.json:
+        emit_json({"shell": arguments.shell, "script": script, "exit_code": 0})
+    else:
+        emit(script)
     return 0

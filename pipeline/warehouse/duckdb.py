@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -20,7 +20,6 @@ from pipeline.warehouse import duckdb_commit, duckdb_load, sql
 from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputState, RunRow
 from pipeline.warehouse.duckdb_connection import connect, describe_table, fetch_one, share_reader
 from pipeline.warehouse.duckdb_load import LoadOutcome
-from pipeline.warehouse.duckdb_query import Answer, answer_query
 from pipeline.warehouse.staging import LocalStager, remove_staging
 from transforms.schema import (
     FEATURE_STORE,
@@ -29,6 +28,9 @@ from transforms.schema import (
     STAGED_TARGETS,
     Table,
 )
+
+if TYPE_CHECKING:
+    from pipeline.warehouse.duckdb_query import Answer
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,9 @@ class DuckDBWarehouse:
 
     def query(self, text: str) -> Answer:
         """The answer to one SELECT, by a connection that can reach nothing but the file."""
+        # the parser takes half a second to import: other commands do without
+        from pipeline.warehouse.duckdb_query import answer_query
+
         return answer_query(self.path, self.lock_timeout, text)
 
     def open_reader(self, columns: Sequence[str]) -> DuckDBReader:

@@ -8,13 +8,13 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from boxscores import FIRST_DATE, make_rows, read_stored, vary, write_file
+from boxscores import make_rows, read_stored, vary, write_file
 from hamcrest import (
     all_of,
     any_of,
@@ -410,36 +410,6 @@ def test_json_holds_what_json_lacks() -> None:
             }
         ),
     )
-
-
-# runs
-
-
-def test_runs_are_listed_newest_first_with_what_they_did(run: Run, imported: str) -> None:
-    assert_that(run("runs", f"--warehouse={imported}"), has_properties(code=0, out="no run yet\n"))
-    assert_that(run("runs", f"--warehouse={imported}", "--json").json, equal_to({"runs": [], "exit_code": 0}))
-    for days in (0, 2):
-        last = FIRST_DATE + timedelta(days=days)
-        ended = run("backfill", f"--warehouse={imported}", f"--start-date={FIRST_DATE}", f"--end-date={last}")
-        assert_that(ended.code, equal_to(0))
-    shown = run("runs", f"--warehouse={imported}").out.splitlines()
-    assert_that(shown, has_length(3))
-    assert_that(shown[0].split(), has_items("run", "status", "targets", "seconds"))
-    assert_that(shown[0], not_(contains_string("error")))
-    assert_that(shown[1], all_of(contains_string("2024-01-12"), contains_string("success")))
-    assert_that(run("runs", f"--warehouse={imported}", "--limit=1").out.splitlines(), has_length(2))
-
-
-def test_a_failed_run_is_listed_with_its_error(run: Run, imported: str) -> None:
-    arguments = ["backfill", f"--warehouse={imported}", *DATES, "--bootstrap-days=0"]
-    assert_that(run(*arguments).code, equal_to(0))
-    with DuckDBWarehouse(imported).open(read_only=False) as connection:
-        connection.execute(f"DELETE FROM {TABLE} WHERE game_date = DATE '2024-01-12'")
-    refused = run(*arguments, "--json")
-    assert_that(refused.code, equal_to(5))
-    assert_that(refused.json, has_entries(exit_code=5, error=contains_string("--allow-deletes")))
-    shown = run("runs", f"--warehouse={imported}").out.splitlines()
-    assert_that(shown[1], all_of(contains_string("failed"), contains_string("DeletionRefused: ")))
 
 
 # What to run next
