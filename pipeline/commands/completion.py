@@ -17,8 +17,8 @@ def add_commands(commands: Any, parser: argparse.ArgumentParser) -> None:
         commands,
         "completion",
         partial(run_completion, parser),
-        "Print the completion script of a shell.",
-        'eval "$(feature-store completion bash)"',
+        'Print the completion script of a shell. For bash: eval "$(feature-store completion bash)"',
+        "feature-store completion bash",
     )
     command.add_argument("shell", choices=SHELLS)
 

@@ -22,7 +22,7 @@ def add_commands(commands: Any) -> None:
         "runs",
         run_runs,
         "List the newest runs with what they did and how long they took, or show one in detail.",
-        "feature-store runs --limit 5\n  feature-store runs 20261121T234030",
+        "feature-store runs 20261121T234030",
     )
     parser.add_argument(
         "run_id", nargs="?", default="", metavar="RUN_ID", help="one run; the beginning of its id is enough"
