@@ -12,7 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from pipeline.commands import completion, explain, inspect, load, run, runs
-from pipeline.commands.console import emit_json, prepare_streams, say, say_report
+from pipeline.commands.console import emit_json, prepare_streams, say, say_error
 from pipeline.errors import INTERRUPTED, TERMINATED, FeatureStoreError, UsageError
 from pipeline.options import FlagParser, name_argument, normalize_flags
 from pipeline.report import escape_controls
@@ -94,7 +94,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
 def _explain(error: FeatureStoreError, code: int, as_json: bool, debug: bool) -> int:
     if debug:
         say(escape_controls(traceback.format_exc()))
-    say_report(f"error: {escape_controls(str(error))}")
+    say_error(escape_controls(str(error)))
     if as_json:
         emit_json({"error": str(error), "exit_code": code})
     return code

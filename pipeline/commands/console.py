@@ -54,28 +54,39 @@ def emit_report(text: str) -> None:
 
 
 def say_report(text: str) -> None:
-    """A report, or an error, that is not part of the result."""
+    """A report that is not part of the result."""
     _print_styled(text, sys.stderr)
 
 
-def _print_styled(text: str, stream: TextIO) -> None:
+def say_error(text: str) -> None:
+    """Why a command ended, after the word ``error``."""
+    _print_styled(f"error: {text}", sys.stderr, _ErrorHighlighter())
+
+
+def _print_styled(text: str, stream: TextIO, style: RegexHighlighter | None = None) -> None:
     console = _Console(file=stream, theme=_THEME, highlight=False)
     with _tolerating(stream):
         if console.is_terminal:
-            console.print(_Highlighter()(wrap_report(text, console.width)), soft_wrap=True)
+            wrapped = wrap_report(text, console.width)
+            console.print((style or _ReportHighlighter())(wrapped), soft_wrap=True)
         else:
             print(text, file=stream)
 
 
-class _Highlighter(RegexHighlighter):
+class _ErrorHighlighter(RegexHighlighter):
+    base_style = "report."
+    highlights: ClassVar[list[str]] = [r"^(?P<bad>error:)"]
+
+
+class _ReportHighlighter(RegexHighlighter):
     """Titles, names of fields, how things ended, and commands to copy."""
 
     base_style = "report."
     highlights: ClassVar[list[str]] = [
-        r"(?m)^(?P<title>[A-Z].*)$",
-        r"(?m)^(?P<bad>error:)",
+        r"(?m)^(?P<title>\S.*)$",
         r"(?m)^  (?P<name>\S.*?)  ",
-        r"(?P<good>is committed and reconciled)",
+        r"(?P<good>is committed and reconciled|: same)",
+        r"(?P<bad>DIFFERS)",
         r"(?m)^  (?P<command>feature-store .*)$",
     ]
 

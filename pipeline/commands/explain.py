@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pipeline.commands.console import add_command, emit, emit_json, emit_table
+from pipeline.commands.console import add_command, emit_json, emit_report, emit_table
 from pipeline.explaining import explain_feature, explain_key, find_feature
 from pipeline.options import add_warehouse_flags, day
 from pipeline.report_explain import describe_explanation, describe_feature, explanation_as_json
@@ -45,6 +45,6 @@ def _print_parts(parts: list[Part]) -> None:
     """The parts one after the other, texts apart from what stands before."""
     for number, part in enumerate(parts):
         if isinstance(part, str):
-            emit(f"\n{part}" if number else part)
+            emit_report(f"\n{part}" if number else part)
         else:
             emit_table(part.names, part.columns, part.numbers)

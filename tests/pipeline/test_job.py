@@ -66,6 +66,11 @@ def test_one_run_a_date_writes_what_one_run_writes(house: House, tmp_path: Path)
     assert differences(other.read(), house.read()) == []
 
 
+def test_the_mode_in_which_beam_damages_rows_is_refused(house: House) -> None:
+    with pytest.raises(UsageError, match="multi_threading .* use --parallel N"):
+        house.run(beam_args=("--direct_running_mode=multi_threading", "--direct_num_workers=2"))
+
+
 def test_more_workers_are_really_used(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two readers must be inside their read at once, or both give up."""
     meeting = threading.Barrier(2, timeout=30)
