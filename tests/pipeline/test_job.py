@@ -67,7 +67,7 @@ def test_one_run_a_date_writes_what_one_run_writes(house: House, tmp_path: Path)
 
 
 def test_the_mode_in_which_beam_damages_rows_is_refused(house: House) -> None:
-    with pytest.raises(UsageError, match="multi_threading .* use --parallel N"):
+    with pytest.raises(UsageError, match=r"multi_threading .* use --parallel N"):
         house.run(beam_args=("--direct_running_mode=multi_threading", "--direct_num_workers=2"))
 
 
