@@ -1,7 +1,7 @@
 """The same job as hand-written DuckDB SQL: one connection, temporary tables, one transaction.
 
-``sql/`` holds the statements: ``clean``, ``teams``, ``players`` and ``features`` compute, ``rules``,
-``fresh`` or ``changed`` and ``ledger`` are the transaction. This module fills in what follows from
+``sql/`` holds the statements: ``clean``, ``teams``, ``players`` and ``features`` compute, ``rows``,
+``audit``, ``fresh`` or ``changed`` and ``ledger`` are the transaction. This module fills in what follows from
 the table definitions (37 sources, 37 ranges) and runs them. It needs every column of the input.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -36,25 +36,41 @@ def run_sql_job(warehouse: str, first: date, last: date, memory_limit: str | Non
     ``memory_limit`` is DuckDB's own setting; ``None`` leaves its default.
     """
     seconds: dict[str, float] = {}
-    config = {"memory_limit": memory_limit} if memory_limit else {}
-    with duckdb.connect(warehouse, config=config) as connection:
-        connection.execute("SET enable_progress_bar = false")
-        _set_variables(connection, first, last)
-        _create_outputs(connection)
+    with open_baseline(warehouse, first, last, memory_limit) as connection:
         connection.execute(f"CREATE TEMP TABLE stored_keys AS SELECT player_lookup, game_date {STORED}")
         fresh = connection.execute("SELECT count(*) FROM stored_keys").fetchall() == [(0,)]
         for part in ("clean", "teams", "players", "features"):
             with _measure(seconds, part):
                 run_statements(connection, part)
-        connection.execute("BEGIN TRANSACTION")
-        for part in ("rules", "fresh" if fresh else "changed", "ledger"):
-            with _measure(seconds, part):
-                _set_variable(connection, "seconds", json.dumps(seconds))
-                run_statements(connection, part)
-        with _measure(seconds, "commit"):
-            connection.execute("COMMIT")
-            connection.execute("CHECKPOINT")
+        publish(connection, ("rows", "audit", "fresh" if fresh else "changed", "ledger"), seconds)
     return seconds
+
+
+@contextmanager
+def open_baseline(
+    warehouse: str, first: date, last: date, memory_limit: str | None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that writes, with the run's variables set and the output tables in place."""
+    config = {"memory_limit": memory_limit} if memory_limit else {}
+    with duckdb.connect(warehouse, config=config) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        # rows in any order are written by all threads, also within 1 GB
+        connection.execute("SET preserve_insertion_order = false")
+        _set_variables(connection, first, last)
+        _create_outputs(connection)
+        yield connection
+
+
+def publish(connection: duckdb.DuckDBPyConnection, parts: Sequence[str], seconds: dict[str, float]) -> None:
+    """Runs the parts in one transaction and writes it to the file; adds to ``seconds``."""
+    connection.execute("BEGIN TRANSACTION")
+    for part in parts:
+        with _measure(seconds, part):
+            _set_variable(connection, "seconds", json.dumps(seconds))
+            run_statements(connection, part)
+    with _measure(seconds, "commit"):
+        connection.execute("COMMIT")
+        connection.execute("CHECKPOINT")
 
 
 @contextmanager
@@ -95,7 +111,7 @@ def _create_outputs(connection: duckdb.DuckDBPyConnection) -> None:
 def run_statements(connection: duckdb.DuckDBPyConnection, part: str) -> None:
     """Runs the statements of one file of ``sql/``, in order."""
     text = (STATEMENTS / f"{part}.sql").read_text()
-    if part in ("rules", "changed"):
+    if part in ("rows", "audit", "changed"):
         text = text.format(**_describe_tables())
     for statement in duckdb.extract_statements(text):
         connection.execute(statement).fetchall()

@@ -2,8 +2,7 @@
 
 SET VARIABLE resolved = (
     SELECT count(*) FROM nba_predictions.feature_store_gaps
-    SEMI JOIN (SELECT player_lookup, game_date FROM computed WHERE skip_reason IS NULL)
-        USING (player_lookup, game_date)
+    SEMI JOIN staged_features USING (player_lookup, game_date)
     WHERE resolved_at IS NULL AND withdrawn_at IS NULL
         AND game_date >= getvariable('targets_start') AND game_date < getvariable('targets_end'));
 SET VARIABLE opened = (
@@ -15,8 +14,8 @@ SET VARIABLE opened = (
 
 UPDATE nba_predictions.feature_store_gaps g
 SET resolved_at = getvariable('run_at'), resolved_run_id = getvariable('run_id')
-FROM computed c
-WHERE c.skip_reason IS NULL AND c.player_lookup = g.player_lookup AND c.game_date = g.game_date
+FROM staged_features c
+WHERE c.player_lookup = g.player_lookup AND c.game_date = g.game_date
     AND g.resolved_at IS NULL AND g.withdrawn_at IS NULL
     AND g.game_date >= getvariable('targets_start') AND g.game_date < getvariable('targets_end');
 
@@ -66,7 +65,7 @@ SELECT
     epoch(get_current_timestamp() - getvariable('run_at')) AS duration_seconds,
     (SELECT count(*) FROM staged_targets) AS records_expected,
     getvariable('created') AS records_created, getvariable('updated') AS records_updated,
-    (SELECT count(*) FROM computed WHERE skip_reason IS NULL) - records_created - records_updated
+    (SELECT count(*) FROM staged_features) - records_created - records_updated
         AS records_unchanged,
     getvariable('deleted') AS records_deleted,
     getvariable('opened') AS gaps_opened, getvariable('resolved') AS gaps_resolved,

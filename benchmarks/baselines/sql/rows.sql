@@ -1,4 +1,4 @@
--- What must hold before any table is touched. {broken} and the columns are made from the registry.
+-- Whole rows from the values. The words in braces are made from the registry of features.
 
 CREATE OR REPLACE TEMP VIEW staged_features AS
 SELECT
@@ -23,12 +23,3 @@ SELECT
         || lpad(to_hex(hash({values}, feature_version)), 16, '0') AS data_hash
 FROM computed
 WHERE skip_reason IS NULL;
-
-SELECT error('a target is not one row or one gap: ' || player_lookup || ' on ' || game_date) FROM (
-    SELECT player_lookup, game_date, 1 AS t, 0 AS r FROM staged_targets
-    UNION ALL SELECT player_lookup, game_date, 0, 1 FROM computed WHERE skip_reason IS NULL
-    UNION ALL SELECT player_lookup, game_date, 0, 1 FROM staged_gaps
-) GROUP BY player_lookup, game_date HAVING sum(t) <> 1 OR sum(r) <> 1;
-
-SELECT error('a value is out of its range: ' || player_lookup || ' on ' || game_date)
-FROM computed WHERE skip_reason IS NULL AND ({broken});
