@@ -108,9 +108,11 @@ def build_pipeline(
 
 def read_rows(window: tuple[date, date], warehouse: str) -> Iterator[Row]:
     names = PLAYER_GAME_SUMMARY.schema.names
+    # instants are only compared; as numbers they spare Beam the pickling of their time zones
+    columns = ["epoch_us(processed_at)" if name == "processed_at" else name for name in names]
     with duckdb.connect(warehouse, read_only=True) as connection:
         found = connection.execute(
-            f"SELECT {', '.join(names)} FROM {PLAYER_GAME_SUMMARY.path} WHERE game_date BETWEEN ? AND ?",
+            f"SELECT {', '.join(columns)} FROM {PLAYER_GAME_SUMMARY.path} WHERE game_date BETWEEN ? AND ?",
             window,
         ).fetchall()
     for values in found:
