@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 import duckdb
 import numpy as np
@@ -49,12 +49,18 @@ def compare_kernels(work: Path, seasons: Sequence[int], repeat: int) -> list[Rep
         for name, prefix in THREADS.items():
             module = [sys.executable, "-m", "benchmarks.kernels", str(league.path), str(repeat)]
             found = run_child([*prefix, *module]).answer
-            ratio = divide_pairs(found["ours"], found["polars"])
-            data[name] = {**found, "ratio": ratio}
-            figures = (median(found["ours"]), median(found["polars"]), ratio)
+            (wall, cpu), (their_wall, their_cpu) = (
+                zip(*found[who], strict=True) for who in ("ours", "polars")
+            )
+            ratios = {"wall": divide_pairs(wall, their_wall), "cpu": divide_pairs(cpu, their_cpu)}
+            data[name] = {**found, "ratios": ratios}
+            figures = [median(part) for part in (wall, cpu, their_wall, their_cpu)] + list(ratios.values())
             rows.append((name, *(f"{figure:.2f}" for figure in figures), f"{found['largest']:.1e}"))
         title = f"kernels, {total} seasons, {league.rows:,} rows, {repeat} rounds in turn"
-        columns = ("Polars on", "ours s", "Polars s", "ours / Polars", "largest difference")
+        columns = (
+            *("Polars on", "ours wall s", "CPU s", "Polars wall s", "CPU s"),
+            *("ours / Polars, wall", "CPU", "largest difference"),
+        )
         reports.append(Report(title, columns, rows, {"league": describe_league(league), **data}))
     return reports
 
@@ -100,7 +106,8 @@ def measure_kernels(clean: pa.Table, spec: TargetSpec, repeat: int) -> dict[str,
     largest = _find_largest_difference(
         compute_ours(clean, spec, buckets), compute_features(clean, spec.start, spec.end).to_arrow()
     )
-    ours, polars = [], []
+    ours: list[tuple[float, float]] = []
+    polars: list[tuple[float, float]] = []
     for _ in range(repeat):
         ours.append(_time(lambda: compute_ours(clean, spec, buckets)))
         polars.append(_time(lambda: compute_features(clean, spec.start, spec.end)))
@@ -134,10 +141,11 @@ def _find_largest_difference(ours: pa.Table, theirs: pa.Table) -> float:
     return float(largest)
 
 
-def _time(run: object) -> float:
-    started = perf_counter()
-    run()  # type: ignore[operator]
-    return perf_counter() - started
+def _time(run: Callable[[], object]) -> tuple[float, float]:
+    """Wall and CPU seconds, those of all threads."""
+    wall, cpu = perf_counter(), process_time()
+    run()
+    return perf_counter() - wall, process_time() - cpu
 
 
 def read_clean(warehouse: str) -> tuple[pa.Table, TargetSpec]:
@@ -146,9 +154,7 @@ def read_clean(warehouse: str) -> tuple[pa.Table, TargetSpec]:
     with duckdb.connect(warehouse, read_only=True) as connection:
         raw = connection.sql(f"SELECT {names} FROM {PLAYER_GAME_SUMMARY.path}").to_arrow_table()
     days = pc.min_max(raw.column("game_date")).as_py()
-    first, last = days["min"], days["max"]
-    assert isinstance(first, date)
-    return clean_rows(raw).table, TargetSpec(first, last + timedelta(days=1))
+    return clean_rows(raw).table, TargetSpec(days["min"], days["max"] + timedelta(days=1))
 
 
 def main() -> None:

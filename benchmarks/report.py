@@ -29,7 +29,7 @@ class Report:
 
     title: str
     columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     data: dict[str, Any] = field(default_factory=dict)
 
 

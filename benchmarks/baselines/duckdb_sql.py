@@ -51,7 +51,7 @@ def open_baseline(
     warehouse: str, first: date, last: date, memory_limit: str | None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that writes, with the run's variables set and the output tables in place."""
-    config = {"memory_limit": memory_limit} if memory_limit else {}
+    config: dict[str, Any] = {"memory_limit": memory_limit} if memory_limit else {}
     with duckdb.connect(warehouse, config=config) as connection:
         connection.execute("SET enable_progress_bar = false")
         # rows in any order are written by all threads, also within 1 GB

@@ -140,12 +140,12 @@ def _sum_side(game_id: str, team: str, group: Sequence[Row]) -> Row:
         for name in names:
             side[name] = sum(row[name] for row in charted)
     side["used"] = _use(side)
-    poss100 = None
+    poss100 = 0
     if side["used"] is not None and side["offensive_rebounds"] is not None:
         poss100 = side["used"] - 100 * side["offensive_rebounds"]
-    real = poss100 is not None and poss100 > 0
-    side["pace"] = 144 * poss100 / side["seconds"] if real and (side["seconds"] or 0) > 0 else None
-    rated = real and played and side["points"] is not None
+    timed = poss100 > 0 and (side["seconds"] or 0) > 0
+    rated = poss100 > 0 and played and side["points"] is not None
+    side["pace"] = 144 * poss100 / side["seconds"] if timed else None
     side["offensive_rating"] = 10000 * side["points"] / poss100 if rated else None
     return side
 
