@@ -25,7 +25,7 @@ from pipeline.warehouse.duckdb_connection import CONFIGURATION
 from pipeline.warehouse.sql import create_schema, create_table, name_table, select_window
 from transforms.schema import FEATURE_STORE, PLAYER_GAME_SUMMARY
 
-THREADS = ("true", "false")
+ORDERED = ("true", "false")
 """DuckDB's preserve_insertion_order; without it all threads write. The faster one is the floor."""
 
 
@@ -37,7 +37,7 @@ def measure_floor(work: Path, seasons: Sequence[int], repeat: int) -> list[Repor
         league = provide_league(work, Size.of(total))
         computed = work / f"computed-{total}.parquet"
         export_rows(league, computed)
-        writes = [_time_writing(league, computed, ordered, repeat) for ordered in THREADS]
+        writes = [_time_writing(league, computed, ordered, repeat) for ordered in ORDERED]
         parts = {
             "start Python, import apache_beam": imports,
             "read the input columns to Arrow": [_time_part("read", league.path) for _ in range(repeat)],

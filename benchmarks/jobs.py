@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import duckdb
 
@@ -151,13 +152,13 @@ def divide_stages(work: Path, seasons: Sequence[int], repeat: int) -> list[Repor
     return reports
 
 
-def _divide_run(wall: float, imports: float, times: dict[str, object]) -> dict[str, float]:
-    detail: dict[str, dict[str, float]] = times["detail"]  # type: ignore[assignment]
+def _divide_run(wall: float, imports: float, times: dict[str, Any]) -> dict[str, float]:
+    detail = times["detail"]
     commit = detail["commit"]
     audit = commit["audit_seconds"] + commit["identities_seconds"]
     stages = {
         "start and imports": imports,
-        "plan": float(times["dependency_check_time"]),  # type: ignore[arg-type]
+        "plan": times["dependency_check_time"],
         "read": detail["extract"]["wall_seconds"],
         "clean and team games": detail["clean"]["wall_seconds"],
         "team context and player kernels": detail["teams"]["wall_seconds"]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
-from hamcrest import assert_that, contains_string, equal_to, greater_than, has_item
+from hamcrest import assert_that, calling, contains_string, equal_to, greater_than, has_item, raises
 from leagues import make_league as make_dirty_league
 from warehouse import House, list_dates, make_league
 
-from benchmarks.baselines.duckdb_sql import run_sql_job
+from benchmarks.baselines.duckdb_sql import run_sql_job, run_statements
 from benchmarks.verify import compare_warehouses
+from transforms.vector import FEATURES
 
 
 def store_dirty_league(path: Path, seed: int, days: int) -> tuple[House, date, date]:
@@ -81,3 +83,19 @@ def test_the_comparison_sees_another_value_another_source_and_a_lost_row(tmp_pat
     broken = compare_warehouses(ours.path, theirs.path).broken
     for part in ("rows: ", "feature_1 differs by", "differ in feature_2_source"):
         assert_that(broken, has_item(contains_string(part)))
+
+
+def test_the_audit_of_the_sql_baseline_refuses_a_lost_target() -> None:
+    columns = ", ".join(f"1.0 AS {feature.value_column}" for feature in FEATURES)
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE staged_targets AS SELECT 'ann' AS player_lookup, DATE '2023-11-01' AS game_date"
+        )
+        connection.execute(
+            f"CREATE TABLE staged_features AS SELECT *, {columns} FROM staged_targets WHERE false"
+        )
+        connection.execute("CREATE TABLE staged_gaps AS FROM staged_targets WHERE false")
+        assert_that(
+            calling(run_statements).with_args(connection, "audit"),
+            raises(duckdb.InvalidInputException, "ann on 2023-11-01"),
+        )

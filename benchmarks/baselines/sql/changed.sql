@@ -23,4 +23,5 @@ WHERE c.player_lookup IS NULL OR c.changed;
 
 SET VARIABLE deleted = (SELECT count(*) FROM changes WHERE vanished);
 SET VARIABLE updated = (SELECT count(*) FROM changes WHERE changed AND NOT vanished);
-SET VARIABLE created = (SELECT count(*) FROM staged_features f ANTI JOIN changes c USING (player_lookup, game_date));
+SET VARIABLE created = (
+    SELECT count(*) FROM staged_features f ANTI JOIN changes c USING (player_lookup, game_date));
