@@ -3,11 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+BENCH_READY := .venv/.bench-ready
+BENCH_JSON := benchmarks.json
 DEMO := demo.duckdb
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format docs lock clean
+.PHONY: help setup demo test test-fast lint format docs bench bench-full lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +50,16 @@ format: $(READY) ## rewrite the sources in the project's format
 docs: $(READY) ## renew the generated parts of docs/
 	$(BIN)/python -c 'from pipeline.warehouse.dialect.reference import renew_document; renew_document("docs/sql.md")'
 
+$(BENCH_READY): $(READY) requirements/bench.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.lock
+	@touch $@
+
+bench: $(BENCH_READY) ## measure the job beside its baselines, about a quarter of an hour
+	$(BIN)/python -m benchmarks all --json $(BENCH_JSON)
+
+bench-full: $(BENCH_READY) ## the same with the large leagues, some hours
+	$(BIN)/python -m benchmarks all --full --json $(BENCH_JSON)
+
 lock: $(READY) ## renew the locked dependencies
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
 	  requirements/uv.in -o requirements/uv.lock
@@ -55,6 +67,8 @@ lock: $(READY) ## renew the locked dependencies
 	  pyproject.toml -o requirements/run.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
 	  pyproject.toml --extra dev -o requirements/dev.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
+	  pyproject.toml --extra bench -o requirements/bench.lock
 
 clean: ## remove what the targets made
-	rm -rf .venv build dist *.egg-info $(DEMO) $(DEMO).wal $(DEMO).staging
+	rm -rf .venv build dist *.egg-info $(BENCH_JSON) $(DEMO) $(DEMO).wal $(DEMO).staging

@@ -1,0 +1,1 @@
+"""What the job costs, beside what others would pay for the same rows. See docs/benchmarks.md."""

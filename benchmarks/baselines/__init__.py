@@ -1,0 +1,1 @@
+"""The same rows by other means, written as well as we can."""

@@ -1,0 +1,170 @@
+"""The kernels alone, in one process and without IO: ours against Polars over the same clean rows.
+
+Both start from the rows that ``transforms.cleaning`` left, in memory. Ours ends with whole rows and
+gaps, which is more than the baseline gives: it has no gaps, no quality columns and no digest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from statistics import median
+from time import perf_counter, process_time
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from benchmarks.figures import divide_pairs
+from benchmarks.leagues import Size, provide_league
+from benchmarks.processes import run_child
+from benchmarks.report import Report, describe_league
+from benchmarks.verify import TOLERANCE
+from pipeline.plan import BUCKET_ROWS
+from transforms.arrays import Bools, single_chunk
+from transforms.cleaning import clean_rows
+from transforms.compute import compute_bucket
+from transforms.contracts import TargetSpec
+from transforms.history import PLAYER_HISTORY, shard_rows
+from transforms.kernels.matchup import tell_playoff
+from transforms.kernels.team_context import build_team_context, list_season_days, list_team_days
+from transforms.kernels.team_figures import TeamFigures
+from transforms.kernels.team_games import sum_team_games
+from transforms.schema import PLAYER_GAME_SUMMARY
+from transforms.vector import FEATURES
+
+THREADS = {"all threads": (), "one thread": ("env", "POLARS_MAX_THREADS=1")}
+
+
+def compare_kernels(work: Path, seasons: Sequence[int], repeat: int) -> list[Report]:
+    """Seconds of both, with Polars on its default threads and on one."""
+    reports = []
+    for total in seasons:
+        league = provide_league(work, Size.of(total))
+        rows, data = [], {}
+        for name, prefix in THREADS.items():
+            module = [sys.executable, "-m", "benchmarks.kernels", str(league.path), str(repeat)]
+            found = run_child([*prefix, *module]).answer
+            (wall, cpu), (their_wall, their_cpu) = (
+                zip(*found[who], strict=True) for who in ("ours", "polars")
+            )
+            ratios = {"wall": divide_pairs(wall, their_wall), "cpu": divide_pairs(cpu, their_cpu)}
+            data[name] = {**found, "ratios": ratios}
+            figures = [median(part) for part in (wall, cpu, their_wall, their_cpu)] + list(ratios.values())
+            rows.append((name, *(f"{figure:.2f}" for figure in figures), f"{found['largest']:.1e}"))
+        title = f"kernels, {total} seasons, {league.rows:,} rows, {repeat} rounds in turn"
+        columns = (
+            *("Polars on", "ours wall s", "CPU s", "Polars wall s", "CPU s"),
+            *("ours / Polars, wall", "CPU", "largest difference"),
+        )
+        reports.append(Report(title, columns, rows, {"league": describe_league(league), **data}))
+    return reports
+
+
+def compute_ours(clean: pa.Table, spec: TargetSpec, buckets: int) -> pa.Table:
+    """Feature rows from clean rows: what the stages of the job do, as plain calls."""
+    inside = _find_targets(clean, spec)
+    games, usage = sum_team_games(clean)
+    figures = TeamFigures(build_team_context(games, list_team_days(clean, inside), list_season_days(clean)))
+    playoff = tell_playoff(single_chunk(clean, "season_type"), single_chunk(clean, "game_id"))
+    rows = (
+        clean.append_column("usage", pa.array(usage))
+        .append_column("playoff", pa.array(playoff))
+        .append_column("stored", pa.array(np.zeros(clean.num_rows, dtype=bool)))
+        .select(PLAYER_HISTORY.names)
+        .cast(PLAYER_HISTORY)
+    )
+    parts = [
+        compute_bucket(pa.Table.from_batches([batch]), figures, spec)[0]
+        for _, batch in shard_rows(rows, buckets)
+    ]
+    return pa.concat_tables(parts)
+
+
+def _find_targets(clean: pa.Table, spec: TargetSpec) -> Bools:
+    days = clean.column("game_date")
+    found: Bools = pc.and_(
+        pc.greater_equal(days, pa.scalar(spec.start)), pc.less(days, pa.scalar(spec.end))
+    ).to_numpy()
+    return found
+
+
+def measure_kernels(clean: pa.Table, spec: TargetSpec, repeat: int) -> dict[str, object]:
+    """Samples of both in turn; raises ``RuntimeError`` when they do not agree.
+
+    Ours runs with the better of one bucket and the job's own number of buckets.
+    """
+    # imported here, for it starts its threads when it is imported
+    from benchmarks.baselines.polars_kernels import compute_features
+
+    choices = {1, -(-clean.num_rows // BUCKET_ROWS)}
+    buckets = min(choices, key=lambda n: _time(lambda: compute_ours(clean, spec, n)))
+    largest = _find_largest_difference(
+        compute_ours(clean, spec, buckets), compute_features(clean, spec.start, spec.end).to_arrow()
+    )
+    ours: list[tuple[float, float]] = []
+    polars: list[tuple[float, float]] = []
+    for _ in range(repeat):
+        ours.append(_time(lambda: compute_ours(clean, spec, buckets)))
+        polars.append(_time(lambda: compute_features(clean, spec.start, spec.end)))
+    return {"ours": ours, "polars": polars, "buckets": buckets, "largest": largest}
+
+
+def _find_largest_difference(ours: pa.Table, theirs: pa.Table) -> float:
+    """The greatest difference, relative to the larger value or 1, over our rows."""
+    with duckdb.connect() as connection:
+        connection.register("o", ours)
+        connection.register("t", theirs)
+        unequal = " OR ".join(
+            f"o.{f.source_column} IS DISTINCT FROM t.{f.source_column} "
+            f"OR (o.{f.value_column} IS NULL) <> (t.{f.value_column} IS NULL)"
+            for f in FEATURES
+        )
+        gaps = ", ".join(
+            f"abs(o.{f.value_column} - t.{f.value_column}) "
+            f"/ greatest(abs(o.{f.value_column}), abs(t.{f.value_column}), 1)"
+            for f in FEATURES
+        )
+        found, broken, largest = connection.execute(
+            f"SELECT count(*), count(*) FILTER ({unequal}), max(coalesce(greatest({gaps}), 0)) "
+            "FROM o JOIN t USING (player_lookup, game_date)"
+        ).fetchall()[0]
+    if found != ours.num_rows or broken or largest > TOLERANCE:
+        raise RuntimeError(
+            f"Polars does not give our rows: {found:,} of {ours.num_rows:,} found, {broken:,} with other "
+            f"sources, largest difference {largest:.2g}"
+        )
+    return float(largest)
+
+
+def _time(run: Callable[[], object]) -> tuple[float, float]:
+    """Wall and CPU seconds, those of all threads."""
+    wall, cpu = perf_counter(), process_time()
+    run()
+    return perf_counter() - wall, process_time() - cpu
+
+
+def read_clean(warehouse: str) -> tuple[pa.Table, TargetSpec]:
+    """The clean rows of a whole warehouse, and all its dates as targets."""
+    names = ", ".join(PLAYER_GAME_SUMMARY.schema.names)
+    with duckdb.connect(warehouse, read_only=True) as connection:
+        raw = connection.sql(f"SELECT {names} FROM {PLAYER_GAME_SUMMARY.path}").to_arrow_table()
+    days = pc.min_max(raw.column("game_date")).as_py()
+    return clean_rows(raw).table, TargetSpec(days["min"], days["max"] + timedelta(days=1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels")
+    parser.add_argument("warehouse")
+    parser.add_argument("repeat", type=int)
+    arguments = parser.parse_args()
+    print(json.dumps(measure_kernels(*read_clean(arguments.warehouse), arguments.repeat)))
+
+
+if __name__ == "__main__":
+    main()
