@@ -45,7 +45,7 @@ def make_plan(
 ) -> Plan:
     """The plan for the targets of ``spec``, from the (date, rows) of its read window.
 
-    Every one of ``workers`` gets a chunk and a bucket, where there are rows enough.
+    Every one of ``workers`` gets as many chunks and buckets, where there are rows enough.
     """
     dates = DateRange(spec.start, spec.end)
     window = dates.with_history()
@@ -56,8 +56,8 @@ def make_plan(
         dates=dates,
         window=window,
         columns=tuple(columns),
-        chunks=tuple(cut_chunks(window, counts, min(CHUNK_ROWS, -(-rows // workers)))),
-        buckets=max(workers, -(-rows // BUCKET_ROWS)),
+        chunks=tuple(cut_chunks(window, counts, share_out(rows, CHUNK_ROWS, workers))),
+        buckets=share_out(rows, BUCKET_ROWS, workers),
         game_dates=len(on_dates),
         target_rows=sum(on_dates),
         rows=rows,
@@ -65,18 +65,23 @@ def make_plan(
     )
 
 
-def cut_chunks(window: DateRange, counts: Sequence[tuple[date, int]], chunk_rows: int) -> list[Chunk]:
-    """Half-open chunks of whole dates that cover the window, each of about ``chunk_rows`` rows.
+def share_out(rows: int, most: int, workers: int) -> int:
+    """How many parts of about ``most`` rows at most: the same number for every worker."""
+    return workers * max(1, -(-rows // (most * workers)))
+
+
+def cut_chunks(window: DateRange, counts: Sequence[tuple[date, int]], parts: int) -> list[Chunk]:
+    """At most ``parts`` half-open chunks of whole dates that cover the window, with like many rows.
 
     There is always at least one, so that a window without rows is read and found empty.
     """
+    total = sum(count for _, count in counts)
     cuts = [window.start]
-    held = 0
+    before = 0
     for day, count in counts:
-        if held and held + count > chunk_rows:
+        if before * parts >= len(cuts) * total:
             cuts.append(day)
-            held = 0
-        held += count
+        before += count
     return [
         (start.isoformat(), end.isoformat()) for start, end in zip(cuts, [*cuts[1:], window.end], strict=True)
     ]

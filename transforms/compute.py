@@ -24,7 +24,7 @@ from transforms.gaps import (
     find_gaps,
 )
 from transforms.kernels.features import compute_values
-from transforms.kernels.player_windows import PlayerRows, Windows, sort_rows
+from transforms.kernels.player_windows import HISTORY_STATISTICS, PlayerRows, Windows, sort_rows
 from transforms.kernels.team_context import FIGURES
 from transforms.kernels.team_figures import TeamFigures
 from transforms.rows import build_features, build_gaps
@@ -99,7 +99,8 @@ def see_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> Targe
     """Every target in ``rows`` (sorted by player and date)."""
     history = PlayerRows.from_table(rows)
     positions = _find_targets(rows, spec)
-    mine = rows.take(positions)
+    # without the statistics of the target's own game, which no feature may use
+    mine = rows.drop_columns([*HISTORY_STATISTICS, "usage", "played"]).take(positions)
     day, season = history.day[positions], history.season[positions]
     return Targets(
         rows=mine,

@@ -39,14 +39,6 @@ def build_parser() -> FlagParser:
     return parser
 
 
-def run_program() -> NoReturn:
-    """The console script. Ends at once: taking the interpreter down would add half a second.
-
-    Everything printed is flushed, and everything written is closed, when a command returns.
-    """
-    os._exit(main())
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)

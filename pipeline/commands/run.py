@@ -20,6 +20,7 @@ from pipeline.report import (
     plan_as_json,
     summarize_run,
 )
+from pipeline.startup import pause_collector
 
 
 def add_commands(commands: Any) -> None:
@@ -41,8 +42,9 @@ def run_backfill(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int
     if arguments.dry_run:
         return _print_plan(config, arguments.json)
     # Beam takes seconds to import: commands that do not run the job do without
-    from pipeline.main import run_job
-    from transforms.timing import listen
+    with pause_collector():
+        from pipeline.main import run_job
+        from transforms.timing import listen
 
     with ExitStack() as display:
 

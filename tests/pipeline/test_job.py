@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from pipeline.errors import FeatureStoreError, UsageError, WrongShape
 from pipeline.graph import build_graph
 from pipeline.local_runner import LocalRunner
 from pipeline.main import make_pipeline_options
-from pipeline.plan import cut_chunks, make_plan
+from pipeline.plan import cut_chunks, make_plan, share_out
 from pipeline.preflight import check_dependencies
 from pipeline.season import DateRange
 from pipeline.warehouse.duckdb import DuckDBReader
@@ -240,12 +241,30 @@ def test_a_shutdown_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None
 def test_chunks_cover_the_window_and_hold_whole_dates() -> None:
     window = DateRange(date(2020, 1, 1), date(2021, 1, 1))
     counts = [(date(2020, 3, 1) + timedelta(days=n), 40) for n in range(100)]
-    chunks = cut_chunks(window, counts, 100)
+    chunks = cut_chunks(window, counts, 50)
     assert (chunks[0][0], chunks[-1][1]) == ("2020-01-01", "2021-01-01")
     assert all(first[1] == second[0] for first, second in pairwise(chunks))
     assert len(chunks) == 50
-    assert cut_chunks(window, [], 100) == [("2020-01-01", "2021-01-01")]
-    assert len(cut_chunks(window, counts, 1)) == 100
+    assert cut_chunks(window, [], 50) == [("2020-01-01", "2021-01-01")]
+    assert len(cut_chunks(window, counts, 1)) == 1
+    assert len(cut_chunks(window, counts, 1000)) == 100
+
+
+@pytest.mark.parametrize(
+    ("rows", "workers", "parts"), [(0, 2, 2), (7, 3, 3), (300, 1, 3), (301, 2, 4), (900, 2, 10)]
+)
+def test_every_worker_gets_as_many_parts(rows: int, workers: int, parts: int) -> None:
+    assert share_out(rows, 100, workers) == parts
+
+
+def test_chunks_hold_like_many_rows() -> None:
+    window = DateRange(date(2020, 1, 1), date(2021, 1, 1))
+    rng = random.Random(1)
+    counts = [(date(2020, 1, 1) + timedelta(days=n), rng.randint(1, 600)) for n in range(300)]
+    chunks = cut_chunks(window, counts, 8)
+    held = [sum(n for day, n in counts if low <= day.isoformat() < high) for low, high in chunks]
+    assert len(held) == 8
+    assert max(held) - min(held) < 1200, held
 
 
 def test_the_plan_reads_one_year_before_the_first_target_and_nothing_else() -> None:
