@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -25,7 +26,8 @@ from benchmarks.leagues import Size, provide_league
 from benchmarks.processes import run_child
 from benchmarks.report import Report, describe_league
 from benchmarks.verify import TOLERANCE
-from pipeline.plan import BUCKET_ROWS
+from pipeline.options import count_cores
+from pipeline.plan import BUCKET_ROWS, share_out
 from transforms.arrays import Bools, single_chunk
 from transforms.cleaning import clean_rows
 from transforms.compute import compute_bucket
@@ -38,17 +40,18 @@ from transforms.kernels.team_games import sum_team_games
 from transforms.schema import PLAYER_GAME_SUMMARY
 from transforms.vector import FEATURES
 
-THREADS = {"all threads": (), "one thread": ("env", "POLARS_MAX_THREADS=1")}
+THREADS = {"all threads": ([], count_cores()), "one thread": (["env", "POLARS_MAX_THREADS=1"], 1)}
+"""What sets Polars' threads, and how many ours get."""
 
 
 def compare_kernels(work: Path, seasons: Sequence[int], repeat: int) -> list[Report]:
-    """Seconds of both, with Polars on its default threads and on one."""
+    """Seconds of both, on the default threads of either and on one."""
     reports = []
     for total in seasons:
         league = provide_league(work, Size.of(total))
         rows, data = [], {}
-        for name, prefix in THREADS.items():
-            module = [sys.executable, "-m", "benchmarks.kernels", str(league.path), str(repeat)]
+        for name, (prefix, threads) in THREADS.items():
+            module = [sys.executable, "-m", "benchmarks.kernels", str(league.path), str(repeat), str(threads)]
             found = run_child([*prefix, *module]).answer
             (wall, cpu), (their_wall, their_cpu) = (
                 zip(*found[who], strict=True) for who in ("ours", "polars")
@@ -59,15 +62,15 @@ def compare_kernels(work: Path, seasons: Sequence[int], repeat: int) -> list[Rep
             rows.append((name, *(f"{figure:.2f}" for figure in figures), f"{found['largest']:.1e}"))
         title = f"kernels, {total} seasons, {league.rows:,} rows, {repeat} rounds in turn"
         columns = (
-            *("Polars on", "ours wall s", "CPU s", "Polars wall s", "CPU s"),
+            *("on", "ours wall s", "CPU s", "Polars wall s", "CPU s"),
             *("ours / Polars, wall", "CPU", "largest difference"),
         )
         reports.append(Report(title, columns, rows, {"league": describe_league(league), **data}))
     return reports
 
 
-def compute_ours(clean: pa.Table, spec: TargetSpec, buckets: int) -> pa.Table:
-    """Feature rows from clean rows: what the stages of the job do, as plain calls."""
+def compute_ours(clean: pa.Table, spec: TargetSpec, buckets: int, threads: int) -> pa.Table:
+    """Feature rows from clean rows: what the stages of the job do, as plain calls, buckets in threads."""
     inside = _find_targets(clean, spec)
     games, usage = sum_team_games(clean)
     figures = TeamFigures(build_team_context(games, list_team_days(clean, inside), list_season_days(clean)))
@@ -79,11 +82,12 @@ def compute_ours(clean: pa.Table, spec: TargetSpec, buckets: int) -> pa.Table:
         .select(PLAYER_HISTORY.names)
         .cast(PLAYER_HISTORY)
     )
-    parts = [
-        compute_bucket(pa.Table.from_batches([batch]), figures, spec)[0]
-        for _, batch in shard_rows(rows, buckets)
-    ]
-    return pa.concat_tables(parts)
+
+    def compute(part: tuple[int, pa.RecordBatch]) -> pa.Table:
+        return compute_bucket(pa.Table.from_batches([part[1]]), figures, spec)[0]
+
+    with ThreadPoolExecutor(threads) as pool:
+        return pa.concat_tables(pool.map(compute, shard_rows(rows, buckets)))
 
 
 def _find_targets(clean: pa.Table, spec: TargetSpec) -> Bools:
@@ -94,23 +98,24 @@ def _find_targets(clean: pa.Table, spec: TargetSpec) -> Bools:
     return found
 
 
-def measure_kernels(clean: pa.Table, spec: TargetSpec, repeat: int) -> dict[str, object]:
+def measure_kernels(clean: pa.Table, spec: TargetSpec, repeat: int, threads: int) -> dict[str, object]:
     """Samples of both in turn; raises ``RuntimeError`` when they do not agree.
 
-    Ours runs with the better of one bucket and the job's own number of buckets.
+    Ours runs with the better of one bucket a thread and the job's own number of buckets.
     """
     # imported here, for it starts its threads when it is imported
     from benchmarks.baselines.polars_kernels import compute_features
 
-    choices = {1, -(-clean.num_rows // BUCKET_ROWS)}
-    buckets = min(choices, key=lambda n: _time(lambda: compute_ours(clean, spec, n)))
+    choices = {threads, share_out(clean.num_rows, BUCKET_ROWS, threads)}
+    buckets = min(choices, key=lambda n: _time(lambda: compute_ours(clean, spec, n, threads)))
     largest = _find_largest_difference(
-        compute_ours(clean, spec, buckets), compute_features(clean, spec.start, spec.end).to_arrow()
+        compute_ours(clean, spec, buckets, threads),
+        compute_features(clean, spec.start, spec.end).to_arrow(),
     )
     ours: list[tuple[float, float]] = []
     polars: list[tuple[float, float]] = []
     for _ in range(repeat):
-        ours.append(_time(lambda: compute_ours(clean, spec, buckets)))
+        ours.append(_time(lambda: compute_ours(clean, spec, buckets, threads)))
         polars.append(_time(lambda: compute_features(clean, spec.start, spec.end)))
     return {"ours": ours, "polars": polars, "buckets": buckets, "largest": largest}
 
@@ -162,8 +167,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels")
     parser.add_argument("warehouse")
     parser.add_argument("repeat", type=int)
+    parser.add_argument("threads", type=int)
     arguments = parser.parse_args()
-    print(json.dumps(measure_kernels(*read_clean(arguments.warehouse), arguments.repeat)))
+    clean, spec = read_clean(arguments.warehouse)
+    print(json.dumps(measure_kernels(clean, spec, arguments.repeat, arguments.threads)))
 
 
 if __name__ == "__main__":
