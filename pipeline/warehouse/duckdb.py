@@ -20,7 +20,7 @@ from pipeline.warehouse import duckdb_commit, duckdb_load, sql
 from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputState, RunRow
 from pipeline.warehouse.duckdb_connection import connect, describe_table, fetch_one, share_reader
 from pipeline.warehouse.duckdb_load import LoadOutcome
-from pipeline.warehouse.staging import LocalStager, remove_staging
+from pipeline.warehouse.staging import LocalStager, remove_staging, staging_root
 from transforms.schema import (
     FEATURE_STORE,
     PLAYER_GAME_SUMMARY,
@@ -157,6 +157,9 @@ class DuckDBWarehouse:
 
     def commit(self, request: CommitRequest, build_row: Callable[[CommitOutcome], RunRow]) -> RunRow:
         with self.open(read_only=False, create=False) as connection:
+            # what a killed commit leaves behind goes with the other files of a dead run
+            own = str(staging_root(self.path) / request.run_id)
+            connection.execute(f"SET temp_directory = {sql.text_literal(own)}")
             return duckdb_commit.commit_run(connection, request, build_row)
 
     def record_failure(self, row: RunRow) -> RunRow:

@@ -822,3 +822,23 @@ def test_below_the_rate_a_failing_player_becomes_gaps_that_the_next_run_resolves
 
 def test_without_failures_any_rate_is_fine(fresh: House) -> None:
     assert_that(fresh.commit(max_error_rate=0.0)["status"], equal_to("success"))
+
+
+def test_what_a_commit_spills_lies_among_the_files_of_its_run(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, found = duckdb_commit.commit_run, []
+
+    def look(connection: duckdb.DuckDBPyConnection, *rest: Any) -> Any:
+        connection.execute("SET memory_limit = '60MB'")
+        connection.execute(
+            "CREATE TEMP TABLE wide AS SELECT range AS n, md5(n::VARCHAR) AS text FROM range(2000000)"
+        )
+        found.extend(path for path in house.staging.rglob("*") if "duckdb_temp" in path.name)
+        connection.execute("DROP TABLE wide")
+        return publish(connection, *rest)
+
+    monkeypatch.setattr(duckdb_commit, "commit_run", look)
+    house.commit()
+    assert_that(found, is_not(empty()))
+    assert_that(Path(f"{house.path}.tmp").exists(), is_(False))
