@@ -17,7 +17,6 @@ from statistics import median
 from time import perf_counter, process_time
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,16 +27,12 @@ from benchmarks.report import Report, describe_league
 from benchmarks.verify import TOLERANCE
 from pipeline.options import count_cores
 from pipeline.plan import BUCKET_ROWS, share_out
-from transforms.arrays import Bools, single_chunk
-from transforms.cleaning import clean_rows
+from transforms.cleaning import CleanRows, clean_rows
 from transforms.compute import compute_bucket
 from transforms.contracts import TargetSpec
-from transforms.history import PLAYER_HISTORY, shard_rows
-from transforms.kernels.matchup import tell_playoff
-from transforms.kernels.team_context import build_team_context, list_season_days, list_team_days
+from transforms.history import join_team_parts, split_clean
 from transforms.kernels.team_figures import TeamFigures
-from transforms.kernels.team_games import sum_team_games
-from transforms.schema import PLAYER_GAME_SUMMARY
+from transforms.schema import PLAYER_GAME_SUMMARY, STAGED_TARGETS
 from transforms.vector import FEATURES
 
 THREADS = {"all threads": ([], count_cores()), "one thread": (["env", "POLARS_MAX_THREADS=1"], 1)}
@@ -69,36 +64,19 @@ def compare_kernels(work: Path, seasons: Sequence[int], repeat: int) -> list[Rep
     return reports
 
 
-def compute_ours(clean: pa.Table, spec: TargetSpec, buckets: int, threads: int) -> pa.Table:
+def compute_ours(clean: CleanRows, spec: TargetSpec, buckets: int, threads: int) -> pa.Table:
     """Feature rows from clean rows: what the stages of the job do, as plain calls, buckets in threads."""
-    inside = _find_targets(clean, spec)
-    games, usage = sum_team_games(clean)
-    figures = TeamFigures(build_team_context(games, list_team_days(clean, inside), list_season_days(clean)))
-    playoff = tell_playoff(single_chunk(clean, "season_type"), single_chunk(clean, "game_id"))
-    rows = (
-        clean.append_column("usage", pa.array(usage))
-        .append_column("playoff", pa.array(playoff))
-        .append_column("stored", pa.array(np.zeros(clean.num_rows, dtype=bool)))
-        .select(PLAYER_HISTORY.names)
-        .cast(PLAYER_HISTORY)
-    )
+    chunk = split_clean(clean, STAGED_TARGETS.empty_table(), spec, buckets)
+    figures = TeamFigures(join_team_parts(chunk.team_parts.items()))
 
     def compute(part: tuple[int, pa.RecordBatch]) -> pa.Table:
         return compute_bucket(pa.Table.from_batches([part[1]]), figures, spec)[0]
 
     with ThreadPoolExecutor(threads) as pool:
-        return pa.concat_tables(pool.map(compute, shard_rows(rows, buckets)))
+        return pa.concat_tables(pool.map(compute, chunk.rows))
 
 
-def _find_targets(clean: pa.Table, spec: TargetSpec) -> Bools:
-    days = clean.column("game_date")
-    found: Bools = pc.and_(
-        pc.greater_equal(days, pa.scalar(spec.start)), pc.less(days, pa.scalar(spec.end))
-    ).to_numpy()
-    return found
-
-
-def measure_kernels(clean: pa.Table, spec: TargetSpec, repeat: int, threads: int) -> dict[str, object]:
+def measure_kernels(clean: CleanRows, spec: TargetSpec, repeat: int, threads: int) -> dict[str, object]:
     """Samples of both in turn; raises ``RuntimeError`` when they do not agree.
 
     Ours runs with the better of one bucket a thread and the job's own number of buckets.
@@ -106,17 +84,17 @@ def measure_kernels(clean: pa.Table, spec: TargetSpec, repeat: int, threads: int
     # imported here, for it starts its threads when it is imported
     from benchmarks.baselines.polars_kernels import compute_features
 
-    choices = {threads, share_out(clean.num_rows, BUCKET_ROWS, threads)}
+    choices = {threads, share_out(clean.table.num_rows, BUCKET_ROWS, threads)}
     buckets = min(choices, key=lambda n: _time(lambda: compute_ours(clean, spec, n, threads)))
     largest = _find_largest_difference(
         compute_ours(clean, spec, buckets, threads),
-        compute_features(clean, spec.start, spec.end).to_arrow(),
+        compute_features(clean.table, spec.start, spec.end).to_arrow(),
     )
     ours: list[tuple[float, float]] = []
     polars: list[tuple[float, float]] = []
     for _ in range(repeat):
         ours.append(_time(lambda: compute_ours(clean, spec, buckets, threads)))
-        polars.append(_time(lambda: compute_features(clean, spec.start, spec.end)))
+        polars.append(_time(lambda: compute_features(clean.table, spec.start, spec.end)))
     return {"ours": ours, "polars": polars, "buckets": buckets, "largest": largest}
 
 
@@ -154,13 +132,13 @@ def _time(run: Callable[[], object]) -> tuple[float, float]:
     return perf_counter() - wall, process_time() - cpu
 
 
-def read_clean(warehouse: str) -> tuple[pa.Table, TargetSpec]:
+def read_clean(warehouse: str) -> tuple[CleanRows, TargetSpec]:
     """The clean rows of a whole warehouse, and all its dates as targets."""
     names = ", ".join(PLAYER_GAME_SUMMARY.schema.names)
     with duckdb.connect(warehouse, read_only=True) as connection:
         raw = connection.sql(f"SELECT {names} FROM {PLAYER_GAME_SUMMARY.path}").to_arrow_table()
     days = pc.min_max(raw.column("game_date")).as_py()
-    return clean_rows(raw).table, TargetSpec(days["min"], days["max"] + timedelta(days=1))
+    return clean_rows(raw), TargetSpec(days["min"], days["max"] + timedelta(days=1))
 
 
 def main() -> None:

@@ -74,7 +74,11 @@ class HistoryChunk:
 
 def prepare_chunk(raw: pa.Table, stored: pa.Table, spec: TargetSpec, buckets: int) -> HistoryChunk:
     """Clean rows of ``raw`` (whole dates), cut into ``buckets`` by player."""
-    clean = clean_rows(raw)
+    return split_clean(clean_rows(raw), stored, spec, buckets)
+
+
+def split_clean(clean: CleanRows, stored: pa.Table, spec: TargetSpec, buckets: int) -> HistoryChunk:
+    """The rows of some whole dates, cleaned, cut into ``buckets`` by player."""
     table = clean.table
     is_target = _find_target_rows(table, spec)
     games, usage = sum_team_games(table)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain, repeat
 
 from rich.console import Console
@@ -83,8 +84,9 @@ def show_progress(steps: list[Step], unseen_share: float = 0.0, *, quiet: bool =
     display = ProgressDisplay(Progress(steps, unseen_share))
     ended = threading.Event()
     console = Console(stderr=True)
-    show = _show_live if console.is_terminal and not console.is_dumb_terminal else _show_lines
-    thread = threading.Thread(target=show, args=(display, console, ended), name="progress", daemon=True)
+    live = console.is_terminal and not console.is_dumb_terminal
+    show = partial(_show_live, console) if live else _show_lines
+    thread = threading.Thread(target=show, args=(display, ended), name="progress", daemon=True)
     if not quiet and sys.stderr is not None:
         thread.start()
     try:
@@ -95,14 +97,14 @@ def show_progress(steps: list[Step], unseen_share: float = 0.0, *, quiet: bool =
             thread.join()
 
 
-def _show_live(display: ProgressDisplay, console: Console, ended: threading.Event) -> None:
+def _show_live(console: Console, display: ProgressDisplay, ended: threading.Event) -> None:
     if ended.wait(SHOW_AFTER):
         return
     with Live(display, console=console, refresh_per_second=5, transient=True):
         ended.wait()
 
 
-def _show_lines(display: ProgressDisplay, console: Console, ended: threading.Event) -> None:
+def _show_lines(display: ProgressDisplay, ended: threading.Event) -> None:
     for pause in chain([SHOW_AFTER], LINE_PAUSES, repeat(LINE_PAUSES[-1])):
         if ended.wait(pause):
             return

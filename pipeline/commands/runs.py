@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
 def run_runs(arguments: argparse.Namespace) -> int:
     warehouse = DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
     if arguments.run_id:
-        return _show_run(find_run(warehouse, arguments.run_id), arguments.json)
+        return _show_run(pick_run(warehouse, arguments.run_id), arguments.json)
     runs = warehouse.list_runs(arguments.limit)
     if arguments.json:
         emit_json({"runs": runs, "exit_code": 0})
@@ -45,7 +45,7 @@ def run_runs(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def find_run(warehouse: DuckDBWarehouse, beginning: str) -> RunRow:
+def pick_run(warehouse: DuckDBWarehouse, beginning: str) -> RunRow:
     """The only run whose id begins so. Raises ``BadInput`` when there is none, or another."""
     found = warehouse.list_runs(2, beginning)
     if len(found) == 1:

@@ -33,7 +33,7 @@ from hamcrest import (
 )
 from terminal import CANARY, TABLE, Finished, Run
 
-from pipeline.commands.inspect import format_csv, list_rows, write_rows
+from pipeline.commands.query import format_csv, list_rows, write_rows
 from pipeline.errors import BadInput
 from pipeline.report import escape_cell, escape_controls
 from pipeline.warehouse import duckdb_query
