@@ -51,7 +51,7 @@ from pipeline.warehouse import duckdb_commit
 from pipeline.warehouse.base import CommitOutcome, CommitRequest, RunRow
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from transforms import compute
-from transforms.schema import PLAYER_GAME_SUMMARY
+from transforms.schema import FEATURE_STORE, PLAYER_GAME_SUMMARY, STAGED_FEATURES
 from transforms.vector import MISSING
 
 ROWS = make_league(players=4)
@@ -842,3 +842,29 @@ def test_what_a_commit_spills_lies_among_the_files_of_its_run(
     house.commit()
     assert_that(found, is_not(empty()))
     assert_that(Path(f"{house.path}.tmp").exists(), is_(False))
+
+
+def test_a_stored_row_that_differs_in_any_column_is_rewritten(house: House) -> None:
+    """One row a column is spoilt behind the back of all runs; the next run mends each of them."""
+    house.commit()
+    before = house.read()
+    spoilt = {
+        pa.string(): "'spoilt'",
+        pa.int64(): "-1",
+        pa.float64(): "-1.5",
+        pa.bool_(): "NOT COALESCE({0}, FALSE)",
+    }
+    columns = [field for field in STAGED_FEATURES if field.name not in FEATURE_STORE.key]
+    keys = sorted(before.features)[: len(columns)]
+    assert_that(keys, has_length(len(columns)))
+    with house.warehouse.open(read_only=False) as connection:
+        for field, (player, day) in zip(columns, keys, strict=True):
+            kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+            connection.execute(
+                f"UPDATE {STORE} SET {field.name} = {spoilt.get(kind, 'NULL').format(field.name)} "
+                "WHERE player_lookup = ? AND game_date = ?",
+                [player, day],
+            )
+    row = house.commit()
+    assert_that((row["records_updated"], row["records_created"]), equal_to((len(columns), 0)))
+    assert_that(differences(house.read(), before), is_(empty()))
