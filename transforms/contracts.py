@@ -32,11 +32,16 @@ StageRecord = tuple[str, int, int, int, dict[str, int]]
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """Which rows are targets (``start <= game_date < end``) and who is admitted."""
+    """Which rows are targets (``start <= game_date < end``) and who is admitted.
+
+    ``today`` is the run's date in US Eastern: a game that was announced for an earlier date and has
+    no player row was not attended.
+    """
 
     start: date
     end: date
     admission: Admission = field(default_factory=Admission)
+    today: date = field(kw_only=True)
 
 
 class HistoryReader(Protocol):

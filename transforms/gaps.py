@@ -26,14 +26,16 @@ NO_GAP = -1
 
 @dataclass(frozen=True)
 class Admission:
-    """Which targets near a season's start are admitted.
+    """Who is admitted among the keys that have no feature row; it never takes a row away.
 
     A player with fewer than ``min_games`` last-10 games is skipped during the season's first
-    ``bootstrap_days`` days; 0 days turns the rule off. It never takes an existing row away.
+    ``bootstrap_days`` days; 0 days turns the rule off. ``include_injured`` makes targets of those
+    who are on the injury report and in nobody's rows.
     """
 
     bootstrap_days: int = 14
     min_games: int = 5
+    include_injured: bool = False
 
 
 @dataclass(frozen=True)

@@ -258,13 +258,4 @@ TABLE_VERSIONS = Table(
 """What the embedded warehouse remembers of its inputs: a version that every import raises, and
 who wrote the rows (``import`` or ``demo``)."""
 
-PLAYER_ALIASES = Table(
-    dataset="nba_reference",
-    name="player_aliases",
-    schema=pa.schema([pa.field("alias_lookup", TEXT), pa.field("nba_canonical_lookup", TEXT)]),
-    key=("alias_lookup",),
-    required=("alias_lookup", "nba_canonical_lookup"),
-)
-
-INPUTS = (PLAYER_GAME_SUMMARY,)
 OUTPUTS = (FEATURE_STORE, FEATURE_STORE_GAPS, RUN_HISTORY)

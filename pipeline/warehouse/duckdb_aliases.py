@@ -11,7 +11,8 @@ import duckdb
 from pipeline.aliases import Pair
 from pipeline.season import DateRange
 from pipeline.warehouse import sql
-from transforms.schema import PLAYER_ALIASES, PLAYER_GAME_SUMMARY
+from transforms.schema import PLAYER_GAME_SUMMARY
+from transforms.side_tables import PLAYER_ALIASES
 
 ID_SOURCE = "REGEXP_EXTRACT(universal_player_id, '^([a-z]+)_', 1)"
 """Who gave a person the id: ``nba`` of ``nba_2544``. Ids of two sources are no two people."""

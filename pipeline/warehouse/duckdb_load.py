@@ -27,7 +27,8 @@ from pipeline.warehouse.duckdb_connection import (
     read_version,
     transaction,
 )
-from transforms.schema import PLAYER_ALIASES, PLAYER_GAME_SUMMARY, TABLE_VERSIONS, Table
+from transforms.schema import PLAYER_GAME_SUMMARY, TABLE_VERSIONS, Table
+from transforms.side_tables import PLAYER_ALIASES
 
 IMPORTED, GENERATED = "import", "demo"
 TABLE = PLAYER_GAME_SUMMARY

@@ -31,7 +31,7 @@ from pipeline.importing import read_files
 from pipeline.warehouse import duckdb_load
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_load import LoadOutcome
-from transforms.schema import PLAYER_ALIASES
+from transforms.side_tables import PLAYER_ALIASES
 
 NOW = datetime(2024, 7, 1, tzinfo=UTC)
 OLD, NEW, NEWEST = date(2019, 1, 1), date(2020, 1, 1), date(2021, 1, 1)
