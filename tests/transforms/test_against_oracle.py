@@ -53,7 +53,7 @@ def test_random_leagues_agree_with_the_oracle(seed: int) -> None:
     stored = rng.sample(everyone, 40)
     computed = run_kernels(
         league.table(),
-        TargetSpec(start, end, admission),
+        TargetSpec(start, end, admission, today=end),
         cuts=rng.sample(days, 3),
         buckets=rng.choice([1, 3, 7]),
         stored=stored,
@@ -80,7 +80,10 @@ def test_random_leagues_agree_with_the_oracle(seed: int) -> None:
 def test_the_random_leagues_hold_what_they_should() -> None:
     """Guards the tests above against leagues that grew tame."""
     spec = [make_league(seed) for seed in range(12)]
-    results = [run_kernels(league.table(), TargetSpec(date(2017, 1, 1), date(2022, 1, 1))) for league in spec]
+    results = [
+        run_kernels(league.table(), TargetSpec(date(2017, 1, 1), date(2022, 1, 1), today=date(2022, 1, 1)))
+        for league in spec
+    ]
     reasons = {gap["skip_reason"] for result in results for gap in result.gaps.values()}
     assert reasons == {"invalid_input", "bootstrap", "no_history", "missing_dependency"}
     for name in ("rows_dropped", "rows_duplicate", "rows_invalid", "rows_rejected", "numbers_not_finite"):
@@ -103,7 +106,7 @@ def test_every_target_of_a_real_season_agrees_with_the_oracle(year: int) -> None
     start, end = date(year, 10, 1), date(year + 1, 7, 31)
     window = pc.greater_equal(rows.column("game_date"), pa.scalar(start - timedelta(days=365)))
     rows = rows.filter(window)
-    computed = run_kernels(rows, TargetSpec(start, end + timedelta(days=1)), buckets=3)
+    computed = run_kernels(rows, TargetSpec(start, end + timedelta(days=1), today=end), buckets=3)
     expected = compute(rows.to_pylist(), set(rows.column_names), start, end)
     assert find_differences(computed, expected) == []
     assert len(expected.features) > 20_000

@@ -19,7 +19,7 @@ STATISTICS = ("points", "fg_attempts", "ft_attempts", "turnovers", "paint_attemp
 def compute_date(rows: list[Row], columns: tuple[str, ...], day: date) -> dict[str, Any]:
     """What is said of every target of one date: its row or its gap, without its key."""
     table = League(rows, columns).table()
-    computed = run_kernels(table, TargetSpec(day, day + timedelta(days=1)), buckets=2)
+    computed = run_kernels(table, TargetSpec(day, day + timedelta(days=1), today=day), buckets=2)
     return {player: found for (player, _), found in (computed.features | computed.gaps).items()}
 
 
@@ -89,7 +89,7 @@ def test_a_game_on_the_day_before_and_on_the_windows_first_day_counts() -> None:
             template | {"game_date": day - timedelta(days=back), "game_id": "g1"},
             template | {"game_date": day, "game_id": "g2"},
         ]
-        spec = TargetSpec(day, day + timedelta(days=1), Admission(bootstrap_days=0))
+        spec = TargetSpec(day, day + timedelta(days=1), Admission(bootstrap_days=0), today=day)
         computed = run_kernels(League(rows, league.columns).table(), spec)
         found = [row["historical_completeness"]["games_found"] for row in computed.features.values()]
         assert found == [1] * games, back
