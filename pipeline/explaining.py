@@ -32,7 +32,7 @@ from transforms.schema import FEATURE_STORE, FEATURE_STORE_GAPS, PLAYER_GAME_SUM
 from transforms.vector import FEATURES, INJURY, LINES, MISSING, SOURCES, Feature
 
 SHOWN_NAME = 80
-SAID: Mapping[str, Callable[[Statements], list[Row]]] = {
+SAID: Mapping[str, Callable[[Statements], list[Row] | None]] = {
     INJURY: lambda said: said.reports,
     LINES: lambda said: said.lines,
 }
@@ -245,7 +245,7 @@ def explain_feature(explanation: Explanation, feature: Feature) -> FeatureExplan
         passed_over=evidence.list_passed_over(basis.windows) if basis.windows else [],
         teams=teams,
         features={name: found.value(name) for name in basis.features},
-        said=SAID[feature.source](evidence.said) if feature.source in SAID else [],
+        said=(SAID[feature.source](evidence.said) or []) if feature.source in SAID else [],
         facts=_read_facts(feature, evidence),
         missing=explain_missing(feature, found, evidence, teams) if now.source == MISSING else [],
     )
@@ -264,6 +264,11 @@ def explain_missing(
     """Why a feature has no value: the rule, then what was found of what it needs."""
     basis = feature.basis
     lines = [f"it is missing when {feature.missing_when}"]
+    if feature.source in SAID:
+        said = SAID[feature.source](evidence.said)
+        name = feature.source.removesuffix("s").replace("_", " ")
+        lines.append(f"there is no table of {name}s" if said is None else f"rows of the player: {len(said)}")
+        return lines
     for window in basis.windows:
         rows = evidence.rows(window)
         lines.append(f"rows in {window}: {len(rows)}")

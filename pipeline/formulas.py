@@ -223,14 +223,14 @@ def _back_to_back(given: Given) -> list[Step]:
 
 def _playoff(given: Given) -> list[Step]:
     facts = given.evidence.facts
-    told = [f"season type {facts['season_type']!r}"] if facts["season_type"] else []
-    told += ["the schedule", f"game id {facts['game_id']!r}"]
-    return [_end(f"{given.value('playoff_game'):g}", f"told by {', '.join(told)}, the first that tells")]
+    own = f"season type {facts['season_type']!r}" if facts["season_type"] else "no season type"
+    told = f"{own}, the schedule, game id {facts['game_id']!r}: the first that tells"
+    return [_end(f"{given.value('playoff_game'):g}", told)]
 
 
 def _injury(given: Given) -> list[Step]:
     cutoff = given.evidence.facts["cutoff"]
-    reports = [row for row in given.evidence.said.reports if row["reported_at"] <= cutoff]
+    reports = [row for row in given.evidence.said.reports or () if row["reported_at"] <= cutoff]
     if not reports:
         return [_end("0", "not on the report of the date")]
     newest = max(row["reported_at"] for row in reports)
