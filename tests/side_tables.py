@@ -251,6 +251,10 @@ def _draw_upcoming(draw: Draw, coming: Sequence[Meeting]) -> list[Row]:
         rows += [_upcoming_row(draw, player, game) for player in squad if draw.chance(0.8)]
     for row in [row for row in rows if draw.chance(0.1)]:
         change = {"game_id": draw.rng.choice(["a", "z9", None])} if draw.chance(0.5) else {}
+        teams = (
+            draw.rng.sample(TEAMS, 2) if draw.chance(0.4) else (row["team_abbr"], row["opponent_team_abbr"])
+        )
+        change |= {"team_abbr": teams[0], "opponent_team_abbr": teams[1]}
         change |= {"home_game": draw.rng.choice([True, False, None])}
         rows.append(row | change)
     return rows

@@ -77,6 +77,7 @@ def test_a_key_in_both_tables_takes_its_facts_from_the_player_row() -> None:
     ("loser", "winner"),
     [
         ({"game_id": "g1", "opponent_team_abbr": "DEN"}, {"game_id": "g2", "opponent_team_abbr": "BOS"}),
+        ({"opponent_team_abbr": "DEN"}, {"team_abbr": "CHI", "opponent_team_abbr": "ATL"}),
         ({"opponent_team_abbr": "BOS"}, {"opponent_team_abbr": "DEN"}),
         ({"opponent_team_abbr": None}, {"opponent_team_abbr": "BOS"}),
         ({"home_game": None}, {"home_game": False}),
@@ -167,6 +168,8 @@ def test_the_first_reason_that_applies_is_given() -> None:
     assert reason_of(Sides(upcoming=UPCOMING, registry=[]), **early) == "unregistered_player"
     assert reason_of(Sides(upcoming=UPCOMING), **early) == "no_game_summary"
     assert reason_of(Sides(upcoming=UPCOMING), **(early | {"today": DAY})) == "bootstrap"
+    stored = {"today": DAY, "stored_keys": {("ann", DAY)}}
+    assert reason_of(Sides(upcoming=UPCOMING), **(early | stored)) is None
 
 
 # The first day of a season, 4 January by the player rows
