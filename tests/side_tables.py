@@ -109,10 +109,10 @@ class Draw:
 def make_sides(seed: int, league: League) -> Sides:
     """Side tables for ``league``; each is absent now and then, or empty, or lacks optional columns."""
     draw = _survey(random.Random(f"sides {seed}"), league)
-    tables: dict[str, list[Row]] = {"aliases": _draw_aliases(draw)}
-    if draw.chance(0.15):
-        del tables["aliases"]
-        draw.names.clear()
+    # Drawn apart, so that a change in what a table holds does not change which tables there are.
+    presence = random.Random(f"tables {seed}")
+    absent = {name for name in TABLES if presence.random() < 0.15}
+    tables = {} if "aliases" in absent else {"aliases": _draw_aliases(draw)}
     coming = _draw_meetings(draw)
     tables["schedule"] = _draw_schedule(draw, coming)
     tables["upcoming"] = _draw_upcoming(draw, coming)
@@ -120,17 +120,13 @@ def make_sides(seed: int, league: League) -> Sides:
     days = [*draw.days[len(draw.days) // 4 :], *sorted({game.day for game in coming})]
     tables["injuries"] = _draw_reports(draw, days)
     tables["lines"] = _draw_lines(draw, days)
-    for name, rows in list(tables.items()):
-        if name != "aliases" and draw.chance(0.15):
-            del tables[name]
-        elif draw.chance(0.02):
-            rows.clear()
-        else:
-            absent = {column for column in OPTIONAL_COLUMNS[name] if draw.chance(0.06)}
-            rows += [dict(row) for row in rows if draw.chance(0.02)]
-            draw.rng.shuffle(rows)
-            tables[name] = [{k: v for k, v in row.items() if k not in absent} for row in rows]
-    return Sides(**tables)
+    for name in sorted(tables.keys() - absent):
+        rows = [] if draw.chance(0.02) else tables[name]
+        lost = {column for column in OPTIONAL_COLUMNS[name] if draw.chance(0.06)}
+        rows += [dict(row) for row in rows if draw.chance(0.02)]
+        draw.rng.shuffle(rows)
+        tables[name] = [{k: v for k, v in row.items() if k not in lost} for row in rows]
+    return Sides(**{name: rows for name, rows in tables.items() if name not in absent})
 
 
 def to_tables(sides: Sides) -> dict[str, pa.Table]:
