@@ -32,7 +32,7 @@ POSTPONED = 9
 
 @dataclass(frozen=True)
 class Game:
-    game_id: str | None
+    game_id: str
     day: date
     home: str | None
     away: str | None
@@ -61,13 +61,13 @@ class Schedule:
         self.days_of: dict[str, set[date]] = defaultdict(set)
         self.season_days: dict[int, set[date]] = defaultdict(set)
         for raw in rows or ():
-            if raw["game_date"] is not None:
+            # Reading: a row without its key, game id and date, counts for nothing.
+            if raw["game_date"] is not None and trimmed(raw["game_id"]) is not None:
                 self.add_game(read_game(raw))
 
     def add_game(self, game: Game) -> None:
-        if game.game_id is not None:
-            self.by_game[game.game_id, game.day].append(game)
-            self.days_of[game.game_id].add(game.day)
+        self.by_game[game.game_id, game.day].append(game)
+        self.days_of[game.game_id].add(game.day)
         for team in {game.home, game.away} - {None}:
             self.by_team[str(team), game.day].append(game)
         # 5.6: postponed games count, the season comes from the date.

@@ -1,7 +1,8 @@
 """A league and side tables small enough to work out by hand what the specification makes of them.
 
 Ann (ATL) and Bob (BOS) have met three times; what is asked is Ann's row of 10 January 2024, on which noon
-US Eastern is 17:00 UTC. Each function makes one row of one table; :func:`run` asks the oracle.
+US Eastern is 17:00 UTC. Each function makes one row of one table; :func:`run` asks the oracle
+and the kernels.
 """
 
 from __future__ import annotations
@@ -10,8 +11,13 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from leagues import COLUMNS
+from agreement import find_differences
+from leagues import COLUMNS, League, run_kernels
 from oracle import OracleResult, OracleRow, Sides, compute
+from side_tables import to_tables
+
+from transforms.contracts import TargetSpec
+from transforms.gaps import Admission
 
 Row = dict[str, Any]
 DAY = date(2024, 1, 10)
@@ -74,8 +80,18 @@ UPCOMING = [coming()]
 
 
 def run(sides: Sides, rows: Iterable[Row] = HISTORY, day: date = DAY, **options: Any) -> OracleResult:
-    """Every target of one date, without the bootstrap rule unless asked for."""
-    return compute(rows, COLUMNS, day, day, sides=sides, **({"bootstrap_days": 0} | options))
+    """Every target of one date, without the bootstrap rule unless asked for: the kernels must agree."""
+    rows, options = list(rows), {"bootstrap_days": 0} | options
+    expected = compute(rows, COLUMNS, day, day, sides=sides, **options)
+    admission = Admission(*(options.get(name, value) for name, value in vars(Admission()).items()))
+    computed = run_kernels(
+        League(rows, COLUMNS).table(),
+        TargetSpec(day, day + timedelta(days=1), admission, today=options.get("today", date.min)),
+        stored=options.get("stored_keys", ()),
+        sides=to_tables(sides),
+    )
+    assert find_differences(computed, expected) == []
+    return expected
 
 
 def row_of(sides: Sides, rows: Iterable[Row] = HISTORY, day: date = DAY, **options: Any) -> OracleRow:

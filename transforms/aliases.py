@@ -1,7 +1,7 @@
 """Aliases: which lookup a player is kept under. Pure.
 
-Chains are followed to their end. A circle has none: the lookups in it, and those that lead into it,
-stay as they are.
+Chains are followed to their end; an alias of itself is one. A circle has none: the lookups in it, and
+those that lead into it, stay as they are.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def choose_canonicals(pairs: Iterable[Pair]) -> tuple[dict[str, str], list[str]]
 def resolve_lookup(lookup: str, pairs: Mapping[str, str]) -> str | None:
     """The lookup at the end of the chain that begins here; None when it is a circle."""
     seen = {lookup}
-    while lookup in pairs:
+    while pairs.get(lookup, lookup) != lookup:
         lookup = pairs[lookup]
         if lookup in seen:
             return None
@@ -35,7 +35,7 @@ def resolve_lookup(lookup: str, pairs: Mapping[str, str]) -> str | None:
 
 
 def resolve_aliases(pairs: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Alias -> the end of its chain, and the aliases whose chain has no end."""
+    """Alias -> the end of its chain, where that is another, and the aliases whose chain has no end."""
     ends = {alias: resolve_lookup(alias, pairs) for alias in sorted(pairs)}
-    resolved = {alias: end for alias, end in ends.items() if end is not None}
+    resolved = {alias: end for alias, end in ends.items() if end is not None and end != alias}
     return resolved, [alias for alias, end in ends.items() if end is None]
