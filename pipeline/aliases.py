@@ -7,14 +7,12 @@ somebody's decision, and a lookup that several people carry belongs to none of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import date
 
 Pair = tuple[str, str]
 """(alias, canonical lookup)."""
-
-SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,10 @@ def propose_aliases(
 
     ``contested`` are the lookups that several people carry.
     """
-    pairs = choose_smaller(stored)
+    pairs: dict[str, str] = {}
+    for alias, canonical in stored:
+        # an alias with two names takes the smaller
+        pairs[alias] = min(canonical, pairs.get(alias, canonical))
     new: list[Pair] = []
     refused: list[str] = []
     known = 0
@@ -59,14 +60,6 @@ def propose_aliases(
     return AliasProposal(tuple(new), known, tuple(refused))
 
 
-def choose_smaller(stored: Iterable[Pair]) -> dict[str, str]:
-    """Alias -> canonical lookup; an alias with two names takes the smaller."""
-    pairs: dict[str, str] = {}
-    for alias, canonical in stored:
-        pairs[alias] = min(canonical, pairs.get(alias, canonical))
-    return pairs
-
-
 def _find_objection(alias: str, canonical: str, pairs: Mapping[str, str]) -> str | None:
     """Why the pair cannot stand beside ``pairs``; None when it can, or says what they say."""
     onward, target = resolve_lookup(canonical, pairs), resolve_lookup(alias, pairs)
@@ -86,28 +79,3 @@ def resolve_lookup(lookup: str, pairs: Mapping[str, str]) -> str | None:
             return None
         seen.add(lookup)
     return lookup
-
-
-def find_circles(stored: Iterable[Pair]) -> tuple[str, ...]:
-    """``a -> b -> a`` for each circle of recorded pairs, in order."""
-    pairs = choose_smaller(stored)
-    circles: list[list[str]] = []
-    seen: set[str] = set()
-    for lookup in pairs:
-        path: dict[str, int] = {}
-        end = lookup
-        while end in pairs and end not in seen:
-            seen.add(end)
-            path[end] = len(path)
-            end = pairs[end]
-        if end in path:
-            members = list(path)[path[end] :]
-            first = members.index(min(members))
-            circles.append([*members[first:], *members[: first + 1]])
-    return tuple(join_names(circle, " -> ") for circle in sorted(circles))
-
-
-def join_names(names: Sequence[str], separator: str = ", ") -> str:
-    """The first of the names, and how many more there are."""
-    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return separator.join(names[:SHOWN_NAMES]) + more

@@ -46,6 +46,7 @@ from transforms.cleaning import (
     trim_text,
 )
 from transforms.schema import PLAYER_GAME_SUMMARY, Table
+from transforms.side_tables import SIDE_TABLES
 
 SCHEMA = PLAYER_GAME_SUMMARY.schema
 
@@ -78,8 +79,21 @@ def recognise_box_scores(names: Sequence[str]) -> Recognition:
     """What a file with these columns is; ``BadInput`` when it is nothing that is read."""
     recognition = recognise_export(names, EXPORTS)
     if recognition is None:
-        raise BadInput(explain_unknown(names, list_found(names), EXPORTS))
+        raise BadInput(explain_unknown(names, list_found(names), EXPORTS) + _suggest_table(names))
     return recognition
+
+
+def _suggest_table(names: Sequence[str]) -> str:
+    """That a file has the columns of a side table, when it has more of these than of a box score's."""
+
+    def count_own(table: Table) -> int:
+        return len(set(table.schema.names) & set(names))
+
+    able = [table for table in SIDE_TABLES if set(table.required) <= set(names)]
+    nearest = max([PLAYER_GAME_SUMMARY, *able], key=count_own)
+    if nearest is PLAYER_GAME_SUMMARY:
+        return ""
+    return f". It has the columns of {nearest.path}: import it with --table {nearest.name}"
 
 
 def convert_file(raw: RawFile, file: str, report: ImportReport) -> pa.Table:

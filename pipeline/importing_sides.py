@@ -7,15 +7,13 @@ counts is the table's rule in ``load_rules``; it never depends on the order of r
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.aliases import join_names
 from pipeline.converting import (
     ImportReport,
     Recognised,
@@ -26,12 +24,12 @@ from pipeline.converting import (
 )
 from pipeline.errors import BadInput
 from pipeline.exports import Recognition, Translation, take_own
+from pipeline.oddities import ODDITIES
 from pipeline.reading import RawFile, list_found
 from pipeline.warehouse.load_rules import LOAD_RULES, Order
 from transforms.arrays import single_chunk
 from transforms.cleaning import trim_text
 from transforms.schema import Table
-from transforms.side_tables import PLAYER_ALIASES, REGISTRY, SCHEDULE
 
 
 def read_side_files(table: Table, paths: Iterable[str], report: ImportReport) -> pa.Table:
@@ -93,35 +91,3 @@ def drop_side_duplicates(rows: pa.Table, key: Sequence[str], order: Order) -> pa
     numbered = ranked.select(list(key)).append_column("rank", pa.array(np.arange(rows.num_rows)))
     first = numbered.group_by(list(key)).aggregate([("rank", "min")])["rank_min"]
     return ranked.take(np.sort(first.to_numpy())).combine_chunks()
-
-
-def find_several(one: str, many: str, rows: pa.Table) -> list[str]:
-    """``one: many, many`` for each ``one`` that the rows have with several ``many``."""
-    pairs = rows.select([one, many]).drop_null().group_by([one, many]).aggregate([])
-    counts = pairs.group_by([one]).aggregate([(many, "count")])
-    several = counts.filter(pc.greater(counts[f"{many}_count"], 1))[one]
-    found = defaultdict[str, list[str]](list)
-    for pair in pairs.filter(pc.is_in(pairs[one], several)).to_pylist():
-        found[pair[one]].append(pair[many])
-    return [f"{name}: {join_names(sorted(names))}" for name, names in sorted(found.items())]
-
-
-def find_lone_teams(rows: pa.Table) -> list[str]:
-    """``game on date: team`` of the games whose two teams are one."""
-    alike = pc.equal(rows["home_team_abbr"], rows["away_team_abbr"])
-    games = rows.filter(alike).to_pylist()
-    return sorted({f"{g['game_id']} on {g['game_date']}: {g['home_team_abbr']}" for g in games})
-
-
-ODDITIES: dict[str, dict[str, Callable[[pa.Table], list[str]]]] = {
-    PLAYER_ALIASES.path: {
-        "One alias with several canonical names": partial(
-            find_several, "alias_lookup", "nba_canonical_lookup"
-        )
-    },
-    REGISTRY.path: {
-        "One lookup with several people": partial(find_several, "player_lookup", "universal_player_id")
-    },
-    SCHEDULE.path: {"Games of a team against itself": find_lone_teams},
-}
-"""What is worth naming in the files of a table, by its path and a title."""

@@ -8,7 +8,8 @@ from datetime import date
 
 import duckdb
 
-from pipeline.aliases import Pair, join_names
+from pipeline.aliases import Pair
+from pipeline.oddities import join_names
 from pipeline.season import DateRange
 from pipeline.warehouse import sql
 from transforms.schema import PLAYER_GAME_SUMMARY

@@ -10,8 +10,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.aliases import NO_ALIASES, AliasProposal, Pair, find_circles, propose_aliases
+from pipeline.aliases import NO_ALIASES, AliasProposal, Pair, propose_aliases
 from pipeline.errors import BadInput, WrongShape
+from pipeline.oddities import find_circles
 from pipeline.season import DateRange
 from pipeline.warehouse import sql
 from pipeline.warehouse.duckdb_aliases import (
