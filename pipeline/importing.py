@@ -84,13 +84,13 @@ def recognise_box_scores(names: Sequence[str]) -> Recognition:
 
 
 def _suggest_table(names: Sequence[str]) -> str:
-    """That a file has the columns of a side table, when it has more of these than of a box score's."""
+    """That a file has the columns of a side table, when a box score has no more of its columns."""
 
     def count_own(table: Table) -> int:
         return len(set(table.schema.names) & set(names))
 
     able = [table for table in SIDE_TABLES if set(table.required) <= set(names)]
-    nearest = max([PLAYER_GAME_SUMMARY, *able], key=count_own)
+    nearest = max([*able, PLAYER_GAME_SUMMARY], key=count_own)
     if nearest is PLAYER_GAME_SUMMARY:
         return ""
     return f". It has the columns of {nearest.path}: import it with --table {nearest.name}"

@@ -49,7 +49,8 @@ PLAYER_AND_DATE = ("player_lookup", "game_date")
 
 LOAD_RULES = {
     PLAYER_GAME_SUMMARY.path: LoadRule(PLAYER_AND_DATE, (), PLAYER_AND_DATE, stamp="processed_at"),
-    UPCOMING.path: LoadRule(PLAYER_AND_DATE, _prefer_greatest(UPCOMING, "game_id"), PLAYER_AND_DATE),
+    # the game id is the first column that is not of the key
+    UPCOMING.path: LoadRule(PLAYER_AND_DATE, _prefer_greatest(UPCOMING), PLAYER_AND_DATE),
     # a schedule says where its games are: a moved game does not stay behind on its old date
     SCHEDULE.path: LoadRule(("game_id", "game_date"), _prefer_greatest(SCHEDULE), ("game_id",)),
     REGISTRY.path: LoadRule(("player_lookup",), _prefer_greatest(REGISTRY, "birth_date"), ("player_lookup",)),

@@ -35,6 +35,7 @@ from pipeline.commands.app import main
 from pipeline.converting import ImportReport
 from pipeline.errors import BadInput, WrongShape
 from pipeline.importing import read_files
+from pipeline.oddities import find_circles
 from pipeline.warehouse import duckdb_load
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_connection import read_version
@@ -205,13 +206,12 @@ def test_the_columns_of_another_table_or_of_an_export_are_not_enough(loader: Loa
             loader.read(PLAYER_ALIASES, rows)
 
 
-@each_table(*(t for t in SIDE_TABLES if t is not REGISTRY))
+@each_table()
 def test_a_side_table_in_the_place_of_box_scores_is_told_the_flag(table: Table, loader: Loader) -> None:
-    file = loader.write(make_table(table))
-    with pytest.raises(
-        BadInput, match=f"It has the columns of {table.path}: import it with --table {table.name}"
-    ):
-        read_files([file])
+    told = f"It has the columns of {table.path}: import it with --table {table.name}"
+    for rows in (make_table(table), make_table(table).select(list(table.required))):
+        with pytest.raises(BadInput, match=told):
+            read_files([loader.write(rows)])
 
 
 def test_box_scores_that_lack_a_column_are_not_taken_for_a_side_table(loader: Loader) -> None:
@@ -670,6 +670,12 @@ def test_aliases_with_several_names_and_circles_are_named(loader: Loader) -> Non
     assert_that(closed.circles, equal_to(("a -> b -> c -> a", "x -> x")))
     opened = loader.load(PLAYER_ALIASES, make_table(PLAYER_ALIASES, ("c", "z"), ("x", "z")))
     assert_that(opened.circles, empty())
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_alias_with_two_names_is_followed_to_the_smaller(order: int) -> None:
+    pairs = [("a", "b"), ("a", "c"), ("b", "a"), ("d", "d"), ("d", "b")][::order]
+    assert_that(find_circles(pairs), equal_to(("a -> b -> a",)))
 
 
 def test_a_long_circle_is_cut(loader: Loader) -> None:
