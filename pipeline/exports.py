@@ -93,7 +93,12 @@ class Translation:
     unknown: Counter[str] = field(default_factory=Counter)
 
 
-OWN = Export("the project's own columns", (), tuple(Step((name,), (name,)) for name in COLUMNS))
+def take_own(names: Sequence[str]) -> Export:
+    """A file with these columns of the project, each as it is."""
+    return Export("the project's own columns", (), tuple(Step((name,), (name,)) for name in names))
+
+
+OWN = take_own(COLUMNS)
 
 
 def choose_steps(export: Export, names: Sequence[str]) -> Recognition:

@@ -30,11 +30,14 @@ def read_minutes(text: str) -> float | None:
         return (60 * int(clock[1]) + int(clock[2])) / 60
     if iso := _ISO.fullmatch(text):
         return (60 * int(iso[1] or 0) + float(iso[2] or 0)) / 60
-    if _NUMBER.fullmatch(text):
-        return float(text)
-    if is_absence(text):
-        return None
-    raise ValueError(text)
+    return None if is_absence(text) else read_number(text)
+
+
+def read_number(text: str) -> float:
+    """The number that the text is, infinity included; ``ValueError`` for any other text."""
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return float(text)
 
 
 def is_absence(text: str) -> bool:

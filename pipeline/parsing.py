@@ -1,7 +1,8 @@
 """One column of a file -> the type of the table, and which of its values cannot be parsed.
 
-The types that a column may arrive in are the table of :func:`parse_column`; any other type refuses
-the whole file before anything is loaded. A value that cannot be parsed is never guessed.
+Which parser reads a column is said by its name, else by its type. The types that a column may arrive
+in are those of its parser; any other refuses the whole file before anything is loaded. A value that
+cannot be parsed is never guessed.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import BadInput
-from pipeline.minutes import read_minutes
+from pipeline.minutes import read_minutes, read_number
 from pipeline.season import LAST_DAY
 from transforms.arrays import Bools, Ints, to_codes
 
 Parsed = tuple[pa.Array, Bools]
 """Values, NULL where unparsed, and the mask of what could not be parsed."""
+
+Parser = Callable[[pa.Array], Parsed | None]
+"""None when the column has a type that cannot be read."""
 
 UTC_INSTANT = pa.timestamp("us", tz="UTC")
 _NOTHING = r"(?i)^(nan|null|none|n/?a)?$"
@@ -41,18 +45,18 @@ def parse_column(column: pa.Array, wanted: pa.Field, file: str) -> Parsed:
     """The column as ``wanted``.
 
     Text may come as text, and an id of a person as a whole number; whole numbers as whole numbers,
-    as numbers without a fraction, or as text; minutes as numbers, or as text in any form of
-    :mod:`pipeline.minutes`; dates as dates, as instants at midnight UTC, or as ISO text; truth values
-    as such, as 0 and 1, or as text; timestamps as such or as ISO text, without a zone in UTC, parts
-    below a microsecond cut off. NaN and infinity in a whole number are NULL. Raises ``BadInput`` for
-    any other type.
+    as numbers without a fraction, or as text; numbers as numbers or as text; minutes as numbers, or
+    as text in any form of :mod:`pipeline.minutes`; dates as dates, as instants at midnight UTC, or
+    as ISO text; truth values as such, as 0 and 1, or as text; timestamps as such or as ISO text,
+    without a zone in UTC, parts below a microsecond cut off. NaN and infinity in a whole number are
+    NULL. Raises ``BadInput`` for any other type.
     """
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), wanted.type), np.zeros(len(column), dtype=bool)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    parser = _PARSERS[wanted.type]
-    parsed = parser(column, wanted.name)
+    parse = PARSERS.get(wanted.name) or PARSERS_BY_TYPE[wanted.type]
+    parsed = parse(column)
     if parsed is None:
         raise BadInput(
             f"{file}: the column {wanted.name} has type {column.type}, which cannot be read as "
@@ -112,15 +116,18 @@ def parse_distinct(column: pa.Array, read: Callable[[str], Any], kind: pa.DataTy
     return pa.array(values, kind).take(encoded.indices), unparsed
 
 
-def parse_text(column: pa.Array, name: str) -> Parsed | None:
-    if is_text(column.type):
-        return _accept(column.cast(pa.string()))
-    if pa.types.is_integer(column.type) and name == "universal_player_id":
-        return _accept(column.cast(pa.string()))
-    return None
+def parse_text(column: pa.Array) -> Parsed | None:
+    return _accept(column.cast(pa.string())) if is_text(column.type) else None
 
 
-def parse_whole(column: pa.Array, name: str) -> Parsed | None:
+def parse_person(column: pa.Array) -> Parsed | None:
+    """An id that is text here and a number elsewhere; without leading zeros, nothing of it is lost."""
+    if pa.types.is_integer(column.type):
+        return _accept(column.cast(pa.string()))
+    return parse_text(column)
+
+
+def parse_whole(column: pa.Array) -> Parsed | None:
     kind = column.type
     if pa.types.is_integer(kind):
         if kind == pa.uint64():
@@ -152,14 +159,18 @@ def _parse_whole_decimals(column: pa.Array) -> Parsed:
     return _blank(exact, unparsed).cast(pa.int64()), unparsed
 
 
-def parse_minutes(column: pa.Array, name: str) -> Parsed | None:
+def parse_number(column: pa.Array, read: Callable[[str], float | None] = read_number) -> Parsed | None:
     kind = column.type
     if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         return _accept(column.cast(pa.float64(), safe=False))
-    return parse_distinct(column, read_minutes, pa.float64()) if is_text(kind) else None
+    return parse_distinct(column, read, pa.float64()) if is_text(kind) else None
 
 
-def parse_date(column: pa.Array, name: str) -> Parsed | None:
+def parse_minutes(column: pa.Array) -> Parsed | None:
+    return parse_number(column, read_minutes)
+
+
+def parse_date(column: pa.Array) -> Parsed | None:
     kind = column.type
     if is_text(kind):
         return _parse_iso_dates(column)
@@ -195,7 +206,7 @@ def _read_days(text: pa.Array) -> pa.Array:
     return pc.if_else(within, days, None)
 
 
-def parse_truth(column: pa.Array, name: str) -> Parsed | None:
+def parse_truth(column: pa.Array) -> Parsed | None:
     kind = column.type
     if pa.types.is_boolean(kind):
         return _accept(column)
@@ -213,7 +224,7 @@ def parse_truth(column: pa.Array, name: str) -> Parsed | None:
     return None
 
 
-def parse_instant(column: pa.Array, name: str) -> Parsed | None:
+def parse_instant(column: pa.Array) -> Parsed | None:
     unparsed = np.zeros(len(column), dtype=bool)
     if is_text(column.type):
         column, unparsed = _parse_iso_instants(column)
@@ -234,11 +245,15 @@ def _parse_iso_instants(column: pa.Array) -> Parsed:
     return pc.binary_join_element_wise(text, zone, "").cast(UTC_INSTANT), unparsed | impossible
 
 
-_PARSERS: dict[pa.DataType, Callable[[pa.Array, str], Parsed | None]] = {
+PARSERS: dict[str, Parser] = {"minutes_played": parse_minutes, "universal_player_id": parse_person}
+"""By the column's name: the columns that are more than their type says."""
+
+PARSERS_BY_TYPE: dict[pa.DataType, Parser] = {
     pa.string(): parse_text,
     pa.int64(): parse_whole,
-    pa.float64(): parse_minutes,
+    pa.float64(): parse_number,
     pa.date32(): parse_date,
     pa.bool_(): parse_truth,
     UTC_INSTANT: parse_instant,
 }
+"""Of every other column."""

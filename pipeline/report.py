@@ -14,7 +14,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from pipeline.aliases import AliasProposal
-from pipeline.importing import SHOWN, ImportReport, Recognised
+from pipeline.converting import ImportReport, Recognised
 from pipeline.options import DEFAULT_WAREHOUSE
 from pipeline.warehouse.duckdb_load import LoadOutcome
 
@@ -22,6 +22,9 @@ _CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if
 _CONTROL |= {code: f"\\u{code:04x}" for code in [*range(0x2028, 0x202F), *range(0x2066, 0x206A)]}
 """What steers a terminal: controls but the line feed, line separators, overrides of direction."""
 
+
+SHOWN = 20
+"""Of a list of reasons, names or columns."""
 
 VALUE_WIDTH = 60
 """Of a field's value, beside the longest names, on a terminal of 80 columns."""
@@ -96,7 +99,11 @@ def describe_import(found: ImportReport, outcome: LoadOutcome) -> str:
             f"{count(outcome.added)} added, {count(outcome.replaced)} replaced, "
             f"{count(outcome.unchanged)} unchanged, {count(outcome.removed)} removed",
         ),
-        ("kept back", f"{count(outcome.older)} older than the stored row"),
+        *(
+            [("kept back", f"{count(outcome.older)} older than the stored row")]
+            if outcome.older is not None
+            else []
+        ),
         ("duplicates", f"{count(found.duplicates)} lost against another row of their key"),
         ("rejected", count(rejected)),
         *(("", f"{count(n)} x {escape_cell(reason)}") for reason, n in found.rejected.most_common(SHOWN)),
@@ -115,12 +122,14 @@ def describe_import(found: ImportReport, outcome: LoadOutcome) -> str:
         fields.append(("is_home", f"{count(found.home_derived)} derived from the game id"))
     if outcome.aliases_written:
         fields += _describe_aliases(outcome.aliases)
-    title = f"Imported into nba_analytics.player_game_summary, input version {outcome.version}"
+    title = f"Imported into {found.table}, input version {outcome.version}"
     return "\n".join(
         [
             format_fields(title, fields),
             *_list_names("One person with several lookups", outcome.several_lookups),
             *_list_names("One lookup with several people", outcome.several_people),
+            *(line for title, names in found.oddities.items() for line in _list_names(title, names)),
+            *_list_names("Aliases in a circle, which stay as they are", outcome.circles),
         ]
     )
 

@@ -28,13 +28,13 @@ from pipeline.season import DateRange
 from pipeline.warehouse.base import RunRow
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_connection import transaction
-from pipeline.warehouse.duckdb_load import create_input, insert_incoming, raise_version
+from pipeline.warehouse.duckdb_load import create_input, ensure_table, insert_incoming, raise_version
 from transforms.compute import compute_bucket
 from transforms.contracts import FEATURES, GAPS, PASSED, TARGETS, StagedFile
 from transforms.history import join_team_parts, prepare_chunk, read_chunk
 from transforms.kernels.team_figures import TeamFigures
 from transforms.references import References, read_references
-from transforms.schema import PLAYER_GAME_SUMMARY, STAGED_FEATURES, STAGED_GAPS
+from transforms.schema import PLAYER_GAME_SUMMARY, STAGED_FEATURES, STAGED_GAPS, Table
 
 Row = dict[str, Any]
 Key = tuple[str, date]
@@ -217,6 +217,17 @@ class House:
             connection.register("incoming", table)
             insert_incoming(connection, LOADED_AT)
             raise_version(connection, "import")
+
+    def put_side(self, table: Table, rows: Iterable[Row]) -> None:
+        """Makes these the rows of a side table, as an import would."""
+        incoming = pa.Table.from_pylist(list(rows), schema=table.schema)
+        with self.warehouse.open(read_only=False) as connection, transaction(connection):
+            create_input(connection)
+            ensure_table(connection, table)
+            connection.execute(f"DELETE FROM {table.path}")
+            connection.register("incoming", incoming)
+            connection.execute(f"INSERT INTO {table.path} BY NAME SELECT * FROM incoming")
+            raise_version(connection, "import", table)
 
     def config(self, first: date | None = None, last: date | None = None, **options: Any) -> BackfillConfig:
         options.setdefault("lock_timeout", 20.0)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pipeline.commands.console import add_command, emit_json, emit_report
 from pipeline.commands.progress import show_progress
 from pipeline.demo import LeagueSpec, generate_seasons
-from pipeline.errors import BadInput
+from pipeline.errors import BadInput, UsageError
 from pipeline.importing import read_files
 from pipeline.options import add_warehouse_flags, whole_number
 from pipeline.progress import Step
@@ -24,6 +25,8 @@ from pipeline.report import (
 )
 from pipeline.season import DateRange
 from pipeline.warehouse.duckdb import DuckDBWarehouse
+from transforms.schema import PLAYER_GAME_SUMMARY, Table
+from transforms.side_tables import INPUTS
 
 
 def add_commands(commands: Any) -> None:
@@ -31,11 +34,23 @@ def add_commands(commands: Any) -> None:
         commands,
         "import",
         run_import,
-        "Load Parquet or CSV box scores into nba_analytics.player_game_summary.",
-        "feature-store import season_2018.parquet season_2019.csv",
+        "Load Parquet or CSV files: box scores, or with --table one of the tables beside them.",
+        "feature-store import season_2018.parquet season_2019.csv\n"
+        "  feature-store import --table nba_schedule schedule.csv",
     )
-    parser.epilog = f"{parser.epilog}\n\nThe exports of nba_api and hoopR that are read: docs/import.md"
+    parser.epilog = (
+        f"{parser.epilog}\n\ntables:\n"
+        + "\n".join(f"  {table.path}" for table in INPUTS)
+        + "\n\nTheir columns, and the exports of nba_api and hoopR that are read: docs/import.md"
+    )
     parser.add_argument("files", nargs="+", metavar="FILE", help="a .parquet or .csv file")
+    parser.add_argument(
+        "--table",
+        type=find_table,
+        default=PLAYER_GAME_SUMMARY,
+        metavar="NAME",
+        help=f"what the files hold (default: {PLAYER_GAME_SUMMARY.name})",
+    )
     parser.add_argument(
         "--replace-dates",
         action="store_true",
@@ -92,16 +107,37 @@ def open_for_loading(arguments: argparse.Namespace) -> DuckDBWarehouse:
     return DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
 
 
+def find_table(name: str) -> Table:
+    """An argparse type: the input table of a name, with its dataset or without."""
+    named = {found: table for table in INPUTS for found in (table.name, table.path)}
+    if name not in named:
+        near = get_close_matches(name.lower(), named, n=1, cutoff=0.5)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise argparse.ArgumentTypeError(
+            f"there is no input table {name[:40]!r}: {meant}The tables are "
+            + ", ".join(table.path for table in INPUTS)
+        )
+    return named[name]
+
+
 def run_import(arguments: argparse.Namespace) -> int:
+    table: Table = arguments.table
+    if arguments.write_aliases and table.path != PLAYER_GAME_SUMMARY.path:
+        raise UsageError(
+            f"--write-aliases finds the lookups of one person in box scores; leave it out for {table.path}"
+        )
+    if arguments.replace_dates and table.partition is None:
+        raise UsageError(f"--replace-dates needs rows with a date, which {table.path} has not: leave it out")
     steps = [Step("files", len(arguments.files)), Step("store")]
     with show_progress(steps, quiet=arguments.debug) as progress:
-        rows, report = read_files(progress.track("files", arguments.files))
+        rows, report = read_files(progress.track("files", arguments.files), table)
         warehouse = open_for_loading(arguments)
         outcome = warehouse.load(
             rows,
             datetime.now(UTC),
             replace_dates=arguments.replace_dates,
             write_aliases=arguments.write_aliases,
+            table=table,
         )
     commands = suggest_aliases(arguments.files, outcome, arguments.warehouse)
     if arguments.json:

@@ -133,12 +133,13 @@ def _break_value(feature: Feature) -> str:
 def list_deletions(dates: DateRange) -> str:
     """(date, stored rows, targets found, rows to delete) of dates that lose rows.
 
-    A row that gives way to a gap because nobody came is no loss: it was announced, and still is.
+    A row is not lost while a source names its key and says why it is no row: it was announced and
+    nobody came, the game is postponed, the lookup became an alias.
     """
     return (
         f"SELECT game_date, COUNT(*), (SELECT COUNT(*) FROM staged_targets t "
         f"WHERE t.game_date = s.game_date), COUNT(*) FILTER (WHERE NOT kept) FROM ("
-        f"SELECT game_date, {KEY_IN_FEATURES} OR {NO_SHOW} AS kept FROM {STORE} s "
+        f"SELECT game_date, {KEY_IN_FEATURES} OR {EXPLAINED} AS kept FROM {STORE} s "
         f"WHERE {bound_dates(FEATURE_STORE, dates, 's')}) s "
         "GROUP BY game_date HAVING COUNT(*) FILTER (WHERE NOT kept) > 0 ORDER BY game_date"
     )
@@ -152,7 +153,8 @@ def _exists(view: str, alias: str) -> str:
 
 
 KEY_IN_FEATURES = _exists("staged_features", "s")
-NO_SHOW = _exists(f"(SELECT {KEY} FROM staged_gaps WHERE skip_reason = {text_literal(NO_GAME_SUMMARY)})", "s")
+_NO_SHOWS = f"(SELECT {KEY} FROM staged_gaps WHERE skip_reason = {text_literal(NO_GAME_SUMMARY)})"
+EXPLAINED = f"{_exists(_NO_SHOWS, 's')} OR {_exists('staged_passed', 's')}"
 
 
 def count_stored(dates: DateRange) -> str:

@@ -131,12 +131,23 @@ class DuckDBWarehouse:
             return duckdb_commit.read_input_state(connection, dates)
 
     def load(
-        self, rows: pa.Table, loaded_at: datetime, *, replace_dates: bool, write_aliases: bool = False
+        self,
+        rows: pa.Table,
+        loaded_at: datetime,
+        *,
+        replace_dates: bool,
+        write_aliases: bool = False,
+        table: Table = PLAYER_GAME_SUMMARY,
     ) -> LoadOutcome:
-        """Stores an import; see ``duckdb_load.load_rows``."""
+        """Stores an import into ``table``; see ``duckdb_load.load_rows``."""
         with self.open(read_only=False) as connection:
             return duckdb_load.load_rows(
-                connection, rows, loaded_at, replace_dates=replace_dates, write_aliases=write_aliases
+                connection,
+                rows,
+                loaded_at,
+                replace_dates=replace_dates,
+                write_aliases=write_aliases,
+                table=table,
             )
 
     def load_generated(self, seasons: Iterable[pa.Table], loaded_at: datetime) -> tuple[int, DateRange]:

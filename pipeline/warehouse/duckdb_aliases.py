@@ -8,6 +8,7 @@ from datetime import date
 
 import duckdb
 
+from pipeline.oddities import join_names
 from pipeline.season import DateRange
 from pipeline.warehouse import sql
 from transforms.aliases import Pair
@@ -17,7 +18,6 @@ from transforms.side_tables import PLAYER_ALIASES
 ID_SOURCE = "REGEXP_EXTRACT(universal_player_id, '^([a-z]+)_', 1)"
 """Who gave a person the id: ``nba`` of ``nba_2544``. Ids of two sources are no two people."""
 
-SHOWN_NAMES = 5
 _ROWS = f"{sql.name_table(PLAYER_GAME_SUMMARY)} s"
 
 
@@ -31,7 +31,7 @@ def list_several(
         f"WHERE {_bound(dates)} AND {key} IN (SELECT {key} FROM incoming) AND {other} IS NOT NULL "
         f"GROUP BY {key}, {ID_SOURCE} HAVING COUNT(DISTINCT {other}) > 1 ORDER BY ALL"
     ).fetchall()
-    return tuple(f"{name}: {_join_names(names)}" for name, names in found)
+    return tuple(f"{name}: {join_names(names)}" for name, names in found)
 
 
 def find_people(connection: duckdb.DuckDBPyConnection, dates: DateRange) -> dict[str, dict[str, date]]:
@@ -73,8 +73,3 @@ def insert_pairs(connection: duckdb.DuckDBPyConnection, pairs: Sequence[Pair]) -
 
 def _bound(dates: DateRange) -> str:
     return sql.bound_dates(PLAYER_GAME_SUMMARY, dates, "s")
-
-
-def _join_names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return ", ".join(names[:SHOWN_NAMES]) + more

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from pipeline.aliases import NO_ALIASES, AliasProposal, propose_aliases
 from pipeline.errors import BadInput, WrongShape
+from pipeline.oddities import find_circles
 from pipeline.season import DateRange
 from pipeline.warehouse import sql
 from pipeline.warehouse.duckdb_aliases import (
@@ -27,6 +28,7 @@ from pipeline.warehouse.duckdb_connection import (
     read_version,
     transaction,
 )
+from pipeline.warehouse.load_rules import LOAD_RULES
 from transforms.aliases import Pair
 from transforms.schema import PLAYER_GAME_SUMMARY, TABLE_VERSIONS, Table
 from transforms.side_tables import PLAYER_ALIASES
@@ -34,30 +36,29 @@ from transforms.side_tables import PLAYER_ALIASES
 IMPORTED, GENERATED = "import", "demo"
 TABLE = PLAYER_GAME_SUMMARY
 _NAME = sql.name_table(TABLE)
-_SAME_KEY = " AND ".join(f"s.{sql.quote(k)} = i.{sql.quote(k)}" for k in TABLE.key)
-_CONTENT = [n for n in TABLE.schema.names if n not in (*TABLE.key, "processed_at")]
-_SAME_CONTENT = " AND ".join(f"s.{sql.quote(n)} IS NOT DISTINCT FROM i.{sql.quote(n)}" for n in _CONTENT)
 
 
 @dataclass(frozen=True)
 class LoadOutcome:
-    """What became of the rows of a load.
+    """What became of the rows of a load; ``older`` is None for tables whose rows do not say their age.
 
     ``several_lookups`` names the incoming people who are stored under several lookups,
     ``several_people`` the incoming lookups that are stored with several people. ``aliases`` would
-    make the former one person; they are recorded when ``aliases_written``.
+    make the former one person; they are recorded when ``aliases_written``. ``circles`` are those of
+    the recorded aliases.
     """
 
     added: int
     replaced: int
     unchanged: int
-    older: int
+    older: int | None
     removed: int
     version: int
     several_lookups: tuple[str, ...] = ()
     several_people: tuple[str, ...] = ()
     aliases: AliasProposal = NO_ALIASES
     aliases_written: bool = False
+    circles: tuple[str, ...] = ()
 
 
 NOTHING = LoadOutcome(added=0, replaced=0, unchanged=0, older=0, removed=0, version=0)
@@ -70,51 +71,61 @@ def load_rows(
     *,
     replace_dates: bool,
     write_aliases: bool = False,
+    table: Table = PLAYER_GAME_SUMMARY,
 ) -> LoadOutcome:
-    """Stores the rows of an import; ``rows`` has one row per key.
+    """Stores the rows of an import; ``rows`` has one row per key of ``table``.
 
-    An incoming row replaces the stored one, unless both carry ``processed_at`` and the incoming
-    one is older; a row whose content is unchanged stays as it is. With ``replace_dates`` the
-    stored rows of every incoming date give way, however new they are; only those that have no
-    incoming row are counted as removed. ``write_aliases`` records the lookups of one person as
-    aliases. Raises ``WrongShape`` when a stored table lacks columns.
+    An incoming row replaces the stored one of its key, unless both carry the stamp of the table's
+    rule and the incoming one is older; a row whose content is unchanged stays as it is. With
+    ``replace_dates`` the stored rows of every incoming date give way, however new they are; only
+    those that have no incoming row are counted as removed. ``write_aliases`` records the lookups of
+    one person as aliases. Raises ``WrongShape`` when a stored table lacks columns.
     """
     with transaction(connection):
-        create_input(connection)
+        create_input(connection, table)
         connection.register("incoming", rows)
-        outcome = _meet_stored(connection, rows, loaded_at, replace_dates) if rows.num_rows else NOTHING
-        version = raise_version(connection, IMPORTED)
+        outcome = NOTHING
+        if rows.num_rows:
+            outcome = meet_stored(connection, rows, loaded_at, table, replace_dates=replace_dates)
+        if LOAD_RULES[table.path].stamp is None:
+            outcome = replace(outcome, older=None)
+        version = raise_version(connection, IMPORTED, table)
         outcome = replace(outcome, version=version, aliases_written=write_aliases)
-        dates = find_stored_dates(connection)
-        if dates is None:
-            return outcome
-        return replace(
-            outcome,
-            several_lookups=list_several(connection, dates, "universal_player_id", "player_lookup"),
-            several_people=list_several(connection, dates, "player_lookup", "universal_player_id"),
-            aliases=_meet_aliases(connection, dates, write=write_aliases),
-        )
+        look = _AFTERWARDS.get(table.path)
+        return look(connection, outcome) if look else outcome
 
 
-def _meet_stored(
-    connection: duckdb.DuckDBPyConnection, rows: pa.Table, loaded_at: datetime, replace_dates: bool
+def meet_stored(
+    connection: duckdb.DuckDBPyConnection,
+    rows: pa.Table,
+    loaded_at: datetime,
+    table: Table,
+    *,
+    replace_dates: bool,
 ) -> LoadOutcome:
-    days = pc.min_max(rows.column("game_date")).as_py()
-    dates = DateRange(days["min"], days["max"] + timedelta(days=1))
-    within = sql.bound_dates(TABLE, dates, "s")
+    """Stores the registered ``incoming`` as the table's rule says; the outcome lacks its version."""
+    rule, name = LOAD_RULES[table.path], sql.name_table(table)
+    content = [column for column in table.schema.names if column not in (*table.key, rule.stamp)]
+    same_key = _agree([k for k in table.key if k in rule.identity], "=")
+    if nullable := [k for k in table.key if k not in rule.identity]:
+        same_key += f" AND {_agree(nullable)}"
+    dates = _find_dates(rows, table)
+    within = _bound(table, dates)
     removed = 0
+    if set(rule.scope) != set(table.key):
+        everywhere = _bound(table, find_stored_dates(connection, table) or dates)
+        removed += _remove_others(connection, f"{name} s", everywhere, _agree(rule.scope), same_key)
     if replace_dates:
-        removed = fetch_one(
-            connection,
-            f"DELETE FROM {_NAME} s WHERE {within} "
-            "AND game_date IN (SELECT DISTINCT game_date FROM incoming) "
-            f"AND NOT EXISTS (SELECT 1 FROM incoming i WHERE {_SAME_KEY})",
-        )[0]
-    is_older = "FALSE" if replace_dates else "COALESCE(BOOL_OR(i.processed_at < s.processed_at), FALSE)"
+        same_date = _agree([table.partition or ""], "=")
+        removed += _remove_others(connection, f"{name} s", within, same_date, same_key)
+    is_older = "FALSE"
+    if rule.stamp and not replace_dates:
+        stamp = sql.quote(rule.stamp)
+        is_older = f"COALESCE(BOOL_OR(i.{stamp} < s.{stamp}), FALSE)"
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE met AS SELECT i.player_lookup, i.game_date, "
-        f"BOOL_AND({_SAME_CONTENT}) AS same, {is_older} AS older "
-        f"FROM incoming i JOIN {_NAME} s ON {_SAME_KEY} WHERE {within} GROUP BY ALL"
+        f"CREATE OR REPLACE TEMP TABLE met AS SELECT {sql.list_columns(table.key, 'i')}, "
+        f"BOOL_AND({_agree(content) or 'TRUE'}) AS same, {is_older} AS older "
+        f"FROM incoming i JOIN {name} s ON {same_key} WHERE {within} GROUP BY ALL"
     )
     unchanged, older, replaced = fetch_one(
         connection,
@@ -122,11 +133,63 @@ def _meet_stored(
         "COUNT(*) FILTER (WHERE NOT older AND NOT same) FROM met",
     )
     connection.execute(
-        f"DELETE FROM {_NAME} s USING met i WHERE {within} AND {_SAME_KEY} AND NOT i.same AND NOT i.older"
+        f"DELETE FROM {name} s USING met i WHERE {within} AND {same_key} AND NOT i.same AND NOT i.older"
     )
-    added = insert_incoming(connection, loaded_at, "ANTI JOIN met i ON " + _SAME_KEY)
-    insert_incoming(connection, loaded_at, f"JOIN met i ON {_SAME_KEY} AND NOT i.same AND NOT i.older")
+    added = insert_incoming(connection, loaded_at, f"ANTI JOIN met i ON {same_key}", table)
+    insert_incoming(connection, loaded_at, f"JOIN met i ON {same_key} AND NOT i.same AND NOT i.older", table)
     return LoadOutcome(added, replaced, unchanged, older, removed, version=0)
+
+
+def _remove_others(
+    connection: duckdb.DuckDBPyConnection, stored: str, within: str, alike: str, same_key: str
+) -> int:
+    """Deletes the stored rows that are alike to an incoming row, unless one has their key; how many."""
+    return int(
+        fetch_one(
+            connection,
+            f"DELETE FROM {stored} WHERE {within} AND EXISTS (SELECT 1 FROM incoming i WHERE {alike}) "
+            f"AND NOT EXISTS (SELECT 1 FROM incoming i WHERE {same_key})",
+        )[0]
+    )
+
+
+def _agree(columns: Iterable[str], operator: str = "IS NOT DISTINCT FROM") -> str:
+    """That a stored row ``s`` and another ``i`` have the same values; two NULLs are the same."""
+    return " AND ".join(f"s.{sql.quote(name)} {operator} i.{sql.quote(name)}" for name in columns)
+
+
+def _find_dates(rows: pa.Table, table: Table) -> DateRange | None:
+    """The dates of the rows, None for a table without a date."""
+    if table.partition is None:
+        return None
+    days = pc.min_max(rows.column(table.partition)).as_py()
+    return DateRange(days["min"], days["max"] + timedelta(days=1))
+
+
+def _bound(table: Table, dates: DateRange | None) -> str:
+    """Both bounds of a stored table ``s``; a table without a date has none."""
+    return "TRUE" if dates is None else sql.bound_dates(table, dates, "s")
+
+
+def _name_people(connection: duckdb.DuckDBPyConnection, outcome: LoadOutcome) -> LoadOutcome:
+    """With the people of the import, seen in all that is stored; records their aliases when asked."""
+    dates = find_stored_dates(connection)
+    if dates is None:
+        return outcome
+    return replace(
+        outcome,
+        several_lookups=list_several(connection, dates, "universal_player_id", "player_lookup"),
+        several_people=list_several(connection, dates, "player_lookup", "universal_player_id"),
+        aliases=_meet_aliases(connection, dates, write=outcome.aliases_written),
+    )
+
+
+def _name_circles(connection: duckdb.DuckDBPyConnection, outcome: LoadOutcome) -> LoadOutcome:
+    return replace(outcome, circles=find_circles(read_pairs(connection)))
+
+
+_AFTERWARDS = {PLAYER_GAME_SUMMARY.path: _name_people, PLAYER_ALIASES.path: _name_circles}
+"""What is looked for in the whole table once the rows are there."""
 
 
 def _meet_aliases(connection: duckdb.DuckDBPyConnection, dates: DateRange, *, write: bool) -> AliasProposal:
@@ -141,24 +204,38 @@ def _meet_aliases(connection: duckdb.DuckDBPyConnection, dates: DateRange, *, wr
     proposal = propose_aliases(people, find_contested(connection, dates), stored)
     if write and proposal.pairs:
         insert_pairs(connection, proposal.pairs)
+        raise_version(connection, IMPORTED, PLAYER_ALIASES)
     return proposal
 
 
-def find_stored_dates(connection: duckdb.DuckDBPyConnection) -> DateRange | None:
-    """The dates that the stored rows cover, None for an empty table."""
-    first, last = fetch_one(connection, sql.find_date_bounds(TABLE))
+def find_stored_dates(
+    connection: duckdb.DuckDBPyConnection, table: Table = PLAYER_GAME_SUMMARY
+) -> DateRange | None:
+    """The dates that the stored rows cover, None for an empty table and one without dates."""
+    if table.partition is None:
+        return None
+    first, last = fetch_one(connection, sql.find_date_bounds(table))
     return None if first is None else DateRange(first, last + timedelta(days=1))
 
 
-def insert_incoming(connection: duckdb.DuckDBPyConnection, loaded_at: datetime, joined: str = "") -> int:
-    """Inserts from the registered ``incoming``, ordered by date so that windows prune."""
-    names = [name for name in TABLE.schema.names if name != "processed_at"]
+def insert_incoming(
+    connection: duckdb.DuckDBPyConnection,
+    loaded_at: datetime,
+    joined: str = "",
+    table: Table = PLAYER_GAME_SUMMARY,
+) -> int:
+    """Inserts from the registered ``incoming``, ordered by date so that windows prune; how many."""
+    stamp = LOAD_RULES[table.path].stamp
+    names = [name for name in table.schema.names if name != stamp]
+    columns, values = sql.list_columns(names), sql.list_columns(names, "s")
+    if stamp is not None:
+        columns += f", {sql.quote(stamp)}"
+        values += f", COALESCE(s.{sql.quote(stamp)}, {sql.time_literal(loaded_at)})"
+    order = dict.fromkeys([table.partition or table.key[0], *table.key])
     count = fetch_one(
         connection,
-        f"INSERT INTO {_NAME} ({sql.list_columns(names)}, processed_at) "
-        f"SELECT {sql.list_columns(names, 's')}, "
-        f"COALESCE(s.processed_at, {sql.time_literal(loaded_at)}) "
-        f"FROM incoming s {joined} ORDER BY s.game_date, s.player_lookup",
+        f"INSERT INTO {sql.name_table(table)} ({columns}) SELECT {values} "
+        f"FROM incoming s {joined} ORDER BY {sql.list_columns(order, 's')}",
     )[0]
     return int(count)
 
@@ -190,10 +267,10 @@ def replace_generated(
     return rows
 
 
-def create_input(connection: duckdb.DuckDBPyConnection) -> None:
-    """The tables that an import writes, where they do not exist."""
-    for table in (TABLE, TABLE_VERSIONS):
-        ensure_table(connection, table)
+def create_input(connection: duckdb.DuckDBPyConnection, table: Table = PLAYER_GAME_SUMMARY) -> None:
+    """The tables that an import into ``table`` writes, where they do not exist."""
+    for needed in (table, TABLE_VERSIONS):
+        ensure_table(connection, needed)
 
 
 def ensure_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -211,11 +288,13 @@ def ensure_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
         )
 
 
-def raise_version(connection: duckdb.DuckDBPyConnection, origin: str) -> int:
-    """The next input version; a table that an import touched is never a demo's again."""
-    found = read_version(connection, TABLE)
+def raise_version(
+    connection: duckdb.DuckDBPyConnection, origin: str, table: Table = PLAYER_GAME_SUMMARY
+) -> int:
+    """The table's next input version; a table that an import touched is never a demo's again."""
+    found = read_version(connection, table)
     version = (found[0] if found else 0) + 1
     versions = sql.name_table(TABLE_VERSIONS)
-    connection.execute(f"DELETE FROM {versions} WHERE table_name = ?", [TABLE.path])
-    connection.execute(f"INSERT INTO {versions} VALUES (?, ?, ?)", [TABLE.path, version, origin])
+    connection.execute(f"DELETE FROM {versions} WHERE table_name = ?", [table.path])
+    connection.execute(f"INSERT INTO {versions} VALUES (?, ?, ?)", [table.path, version, origin])
     return version

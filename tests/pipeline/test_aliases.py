@@ -30,8 +30,10 @@ from pipeline.errors import WrongShape
 from pipeline.importing import read_files
 from pipeline.warehouse import duckdb_load
 from pipeline.warehouse.duckdb import DuckDBWarehouse
+from pipeline.warehouse.duckdb_connection import read_version
 from pipeline.warehouse.duckdb_load import LoadOutcome
 from transforms.aliases import resolve_lookup
+from transforms.schema import PLAYER_GAME_SUMMARY
 from transforms.side_tables import PLAYER_ALIASES
 
 NOW = datetime(2024, 7, 1, tzinfo=UTC)
@@ -135,6 +137,12 @@ class House:
         with DuckDBWarehouse(self.path).open() as connection:
             return connection.execute(f"SELECT * FROM {PLAYER_ALIASES.path} ORDER BY ALL").fetchall()
 
+    def versions(self) -> tuple[int, ...]:
+        """Of the box scores and of the aliases, 0 before their first import."""
+        with DuckDBWarehouse(self.path).open() as connection:
+            found = [read_version(connection, table) for table in (PLAYER_GAME_SUMMARY, PLAYER_ALIASES)]
+        return tuple(version[0] if version else 0 for version in found)
+
     def has_aliases(self) -> bool:
         return DuckDBWarehouse(self.path).describe(PLAYER_ALIASES) is not None
 
@@ -192,6 +200,15 @@ def test_an_id_of_another_source_is_nobody_else(house: House) -> None:
 def test_the_newest_game_of_each_lookup_counts(house: House) -> None:
     house.load(("jimmybutler", "nba_1", OLD), ("jimmybutler", "nba_1", NEWEST), ("butler", "nba_1", NEW))
     assert_that(house.pairs(), equal_to([("butler", "jimmybutler")]))
+
+
+def test_the_version_of_the_aliases_rises_when_pairs_are_recorded(house: House) -> None:
+    house.load(*NENE, write=False)
+    assert_that(house.versions(), equal_to((1, 0)))
+    house.load(*NENE)
+    assert_that(house.versions(), equal_to((2, 1)))
+    house.load(*NENE)
+    assert_that(house.versions(), equal_to((3, 1)))
 
 
 def test_aliases_and_rows_are_one_transaction(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,11 +69,11 @@ def test_help_of_every_command_shows_an_example_that_parses(run: Run, command: s
     shown = run(command, "--help")
     assert_that(shown, has_properties(code=0, err=""))
     assert_that(shown.out, all_of(*map(contains_string, ("--json", "--debug", "example:"))))
-    example = shown.out.partition("example:\n")[2].strip().partition("\n\n")[0]
-    words = shlex.split(example)
-    assert_that(words[:2], equal_to(["feature-store", command]))
-    known, rest = build_parser().parse_known_args(normalize_flags(words[1:], "-"))
-    assert_that((known.command, rest), equal_to((command, [])))
+    for example in shown.out.partition("example:\n")[2].strip().partition("\n\n")[0].splitlines():
+        words = shlex.split(example)
+        assert_that(words[:2], equal_to(["feature-store", command]))
+        known, rest = build_parser().parse_known_args(normalize_flags(words[1:], "-"))
+        assert_that((known.command, rest), equal_to((command, [])))
 
 
 def test_the_list_of_commands_under_test_is_complete() -> None:

@@ -30,10 +30,11 @@ from hamcrest import (
 )
 
 from pipeline import derivations, team_codes
+from pipeline.converting import ImportReport
 from pipeline.errors import BadInput
 from pipeline.export_catalog import EXPORTS
 from pipeline.exports import OWN, choose_steps, find_missing, recognise_export
-from pipeline.importing import ImportReport, read_files
+from pipeline.importing import read_files
 from pipeline.report import describe_import
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_load import NOTHING, LoadOutcome

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from pipeline.errors import BadInput
 from pipeline.parsing import parse_column
 from transforms.schema import PLAYER_GAME_SUMMARY
+from transforms.side_tables import SIDE_TABLES
 
 NAN, INF = float("nan"), float("inf")
 TEXTS, WHOLE = pa.string(), "points"
-NUMBER, DAY, TRUTH, INSTANT = "minutes_played", "game_date", "is_home", "processed_at"
+MINUTES, LINE, DAY, TRUTH, INSTANT = "minutes_played", "points_line", "game_date", "is_home", "processed_at"
+FIELDS = {field.name: field for table in (*SIDE_TABLES, PLAYER_GAME_SUMMARY) for field in table.schema}
 NEW_YEAR = date(2024, 1, 1)
 TEN = datetime(2024, 1, 1, 10, tzinfo=UTC)
 UNPARSED = "unparsed"
@@ -27,7 +29,7 @@ UNPARSED = "unparsed"
 def parse(values: Any, name: str, kind: pa.DataType | None = None) -> list[Any]:
     """The parsed values, with ``UNPARSED`` in the place of what could not be."""
     column = values if isinstance(values, pa.Array) else pa.array(values, kind)
-    field = PLAYER_GAME_SUMMARY.schema.field(name)
+    field = FIELDS[name]
     parsed, unparsed = parse_column(column, field, "rows.csv")
     assert_that(parsed.type, equal_to(field.type))
     assert_that(len(unparsed), equal_to(len(column)))
@@ -101,14 +103,22 @@ def test_nan_and_infinity_are_no_whole_numbers_but_nothing() -> None:
         *((text, UNPARSED) for text in ("30.15.2", "30,5", "thirty", "1e", "--5", "5 5", "1_0")),
     ],
 )
-def test_numbers_in_texts(text: str, value: object) -> None:
-    assert_that(parse([text], NUMBER), equal_to([value]))
+@pytest.mark.parametrize("name", [MINUTES, LINE])
+def test_numbers_in_texts(text: str, value: object, name: str) -> None:
+    assert_that(parse([text], name), equal_to([value]))
 
 
-def test_numbers_arrive_as_floats_integers_and_decimals() -> None:
-    assert_that(parse([30.5, None, 1e308, -0.0], NUMBER), equal_to([30.5, None, 1e308, 0.0]))
-    assert_that(parse([30], NUMBER, pa.int32()), equal_to([30.0]))
-    assert_that(parse([Decimal("30.25")], NUMBER, pa.decimal128(10, 2)), equal_to([30.25]))
+@pytest.mark.parametrize("name", [MINUTES, LINE])
+def test_numbers_arrive_as_floats_integers_and_decimals(name: str) -> None:
+    assert_that(parse([30.5, None, 1e308, -0.0], name), equal_to([30.5, None, 1e308, 0.0]))
+    assert_that(parse([30], name, pa.int32()), equal_to([30.0]))
+    assert_that(parse([Decimal("30.25")], name, pa.decimal128(10, 2)), equal_to([30.25]))
+
+
+def test_only_minutes_are_read_from_a_clock() -> None:
+    clocks = ["34:12", "34:12:00", "PT34M12.00S", "DNP - Rest"]
+    assert_that(parse(clocks, MINUTES), equal_to([34.2, 34.2, 34.2, None]))
+    assert_that(parse(clocks, LINE), equal_to([UNPARSED] * 4))
 
 
 @pytest.mark.parametrize(
@@ -226,7 +236,8 @@ def test_only_a_persons_id_may_be_a_number_where_text_is_expected() -> None:
         ([NEW_YEAR], WHOLE),
         ([{"a": 1}], WHOLE),
         ([[1]], WHOLE),
-        ([True], NUMBER),
+        ([True], MINUTES),
+        ([True], LINE),
         ([20240101], DAY),
         ([2024.0], DAY),
         ([NEW_YEAR], TRUTH),
@@ -248,7 +259,7 @@ def test_any_other_type_refuses_the_file(values: list[object], name: str) -> Non
     )
 
 
-@pytest.mark.parametrize("name", PLAYER_GAME_SUMMARY.schema.names)
+@pytest.mark.parametrize("name", FIELDS)
 def test_a_column_without_a_value_or_a_row_is_all_null(name: str) -> None:
     assert_that(parse(pa.nulls(2), name), is_([None, None]))
     assert_that(parse(pa.array([None, None], TEXTS), name), is_([None, None]))
