@@ -95,7 +95,7 @@ def generate_seasons(spec: LeagueSpec) -> Iterator[pa.Table]:
     was. Further leagues have team codes, players and game ids of their own (``ATL2``, ``L2-002...``).
     """
     check_end_date(spec)
-    return (build_box_scores(played) for played in _play_seasons(spec))
+    return (build_box_scores(played) for played in play_seasons(spec))
 
 
 def list_years(spec: LeagueSpec) -> range:
@@ -140,7 +140,7 @@ def _find_game_dates(spec: LeagueSpec) -> tuple[date, date]:
     return min(firsts).item(), max(lasts).item()
 
 
-def _play_seasons(spec: LeagueSpec) -> Iterator[PlayedSeason]:
+def play_seasons(spec: LeagueSpec) -> Iterator[PlayedSeason]:
     """Every season of every league as it was played."""
     leagues = [people.found_league(spec.seed, number, spec.teams) for number in range(1, spec.leagues + 1)]
     identities = [Identities(spec.seed, league.number, league.names) for league in leagues]
@@ -190,7 +190,7 @@ def _number_games(league: League, index: int, year: int, games: Rows) -> list[st
 
 
 def _generate_tables(spec: LeagueSpec) -> Iterator[tuple[Table, pa.Table]]:
-    for played in _play_seasons(spec):
+    for played in play_seasons(spec):
         if spec.side_tables:
             yield build_registry(played)
             yield build_aliases(played)

@@ -150,9 +150,8 @@ def run_demo(arguments: argparse.Namespace) -> int:
     tables = generate_tables(spec)
     warehouse = open_for_loading(arguments)
     watch = _Watch()
-    with show_progress(
-        [Step(SEASONS, len(list_years(spec)) * spec.leagues)], quiet=arguments.debug
-    ) as progress:
+    steps = [Step(SEASONS, len(list_years(spec)) * spec.leagues)]
+    with show_progress(steps, quiet=arguments.debug) as progress:
         rows, dates = warehouse.load_generated(watch.pass_on(tables, progress))
     last = spec.end_date or dates.last
     commands = [
