@@ -321,17 +321,17 @@ def test_the_default_end_is_the_last_game(tell: Tell, whole: Told) -> None:
     assert_that(whole.rows("SELECT 1 FROM nba_schedule WHERE game_status = 1"), empty())
 
 
-@pytest.mark.parametrize("teams", [4, 12])
-def test_an_end_date_outside_the_seasons_is_refused_with_their_range(teams: int) -> None:
-    box = pa.concat_tables(generate_seasons(make_spec(teams=teams)))["game_date"].to_pylist()
+@pytest.mark.parametrize(("teams", "seed"), [(4, 2), (12, 7)], ids=["opening day without a game", "with"])
+def test_an_end_date_outside_the_seasons_is_refused_with_their_range(teams: int, seed: int) -> None:
+    box = pa.concat_tables(generate_seasons(make_spec(teams=teams, seed=seed)))["game_date"].to_pylist()
     first, last = min(box), max(box)
     message = re.escape(f"expected an end date from {first} to {last}")
     for wrong in (first - timedelta(days=1), last + timedelta(days=1)):
-        spec = make_spec(teams=teams, end_date=wrong)
+        spec = make_spec(teams=teams, seed=seed, end_date=wrong)
         for generate in (generate_tables, generate_seasons):
             assert_that(calling(generate).with_args(spec), raises(UsageError, message))
     for right in (first, last):
-        spec = make_spec(teams=teams, end_date=right)
+        spec = make_spec(teams=teams, seed=seed, end_date=right)
         found = pa.concat_tables(generate_seasons(spec))["game_date"].to_pylist()
         assert_that(max(found), equal_to(right))
 
