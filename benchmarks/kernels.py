@@ -32,7 +32,9 @@ from transforms.compute import compute_bucket
 from transforms.contracts import TargetSpec
 from transforms.history import join_team_parts, split_clean
 from transforms.kernels.team_figures import TeamFigures
+from transforms.references import NO_REFERENCES
 from transforms.schema import PLAYER_GAME_SUMMARY, STAGED_TARGETS
+from transforms.sides import NO_SIDES
 from transforms.vector import FEATURES
 
 THREADS = {"all threads": ([], count_cores()), "one thread": (["env", "POLARS_MAX_THREADS=1"], 1)}
@@ -66,7 +68,7 @@ def compare_kernels(work: Path, seasons: Sequence[int], repeat: int) -> list[Rep
 
 def compute_ours(clean: CleanRows, spec: TargetSpec, buckets: int, threads: int) -> pa.Table:
     """Feature rows from clean rows: what the stages of the job do, as plain calls, buckets in threads."""
-    chunk = split_clean(clean, STAGED_TARGETS.empty_table(), spec, buckets)
+    chunk = split_clean(clean, NO_SIDES, NO_REFERENCES, STAGED_TARGETS.empty_table(), spec, buckets)
     figures = TeamFigures(join_team_parts(chunk.team_parts.items()))
 
     def compute(part: tuple[int, pa.RecordBatch]) -> pa.Table:
@@ -138,7 +140,7 @@ def read_clean(warehouse: str) -> tuple[CleanRows, TargetSpec]:
     with duckdb.connect(warehouse, read_only=True) as connection:
         raw = connection.sql(f"SELECT {names} FROM {PLAYER_GAME_SUMMARY.path}").to_arrow_table()
     days = pc.min_max(raw.column("game_date")).as_py()
-    return clean_rows(raw), TargetSpec(days["min"], days["max"] + timedelta(days=1))
+    return clean_rows(raw), TargetSpec(days["min"], days["max"] + timedelta(days=1), today=days["max"])
 
 
 def main() -> None:

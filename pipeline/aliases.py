@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import date
 
-Pair = tuple[str, str]
-"""(alias, canonical lookup)."""
+from transforms.aliases import Pair, choose_canonicals, resolve_lookup
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,7 @@ def propose_aliases(
 
     ``contested`` are the lookups that several people carry.
     """
-    pairs: dict[str, str] = {}
-    for alias, canonical in stored:
-        # an alias with two names takes the smaller
-        pairs[alias] = min(canonical, pairs.get(alias, canonical))
+    pairs, _ = choose_canonicals(stored)
     new: list[Pair] = []
     refused: list[str] = []
     known = 0
@@ -68,14 +64,3 @@ def _find_objection(alias: str, canonical: str, pairs: Mapping[str, str]) -> str
     if alias in pairs:
         return None if target == onward else f"contradicts {alias} -> {pairs[alias]}"
     return "would close a circle with recorded pairs" if onward == alias else None
-
-
-def resolve_lookup(lookup: str, pairs: Mapping[str, str]) -> str | None:
-    """The lookup at the end of the chain that begins here; None when it is a circle."""
-    seen = {lookup}
-    while lookup in pairs:
-        lookup = pairs[lookup]
-        if lookup in seen:
-            return None
-        seen.add(lookup)
-    return lookup

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.statements import Statements, collect_statements, read_instant
 from transforms.arrays import single_chunk
 from transforms.cleaning import (
     DUPLICATE,
@@ -28,11 +29,13 @@ from transforms.cleaning import (
 from transforms.compute import Targets, compute_bucket, see_targets
 from transforms.contracts import TargetSpec
 from transforms.gaps import PROCESSING_ERROR
-from transforms.history import DAYS, HistoryChunk, join_team_parts, prepare_chunk
+from transforms.history import DAYS, HistoryChunk, RawChunk, join_team_parts, prepare_chunk
 from transforms.kernels.player_windows import sort_rows
 from transforms.kernels.team_context import FIGURES
 from transforms.kernels.team_figures import TeamFigures
 from transforms.kernels.team_windows import TeamWindows
+from transforms.people import rename_players
+from transforms.references import References
 from transforms.schema import PLAYER_GAME_SUMMARY
 from transforms.vector import FEATURES
 
@@ -72,9 +75,12 @@ class TeamEvidence:
 class Evidence:
     """What the kernels saw of one target."""
 
-    def __init__(self, target: Targets, rows: pa.Table, teams: TeamWindows, raw: pa.Table) -> None:
-        self._target, self._rows, self._teams, self._raw = target, rows, teams, raw
-        self.absent_columns = frozenset(PLAYER_GAME_SUMMARY.schema.names) - frozenset(raw.column_names)
+    def __init__(
+        self, target: Targets, rows: pa.Table, teams: TeamWindows, history: pa.Table, said: Statements
+    ) -> None:
+        self._target, self._rows, self._teams, self._history = target, rows, teams, history
+        self.said = said
+        self.absent_columns = frozenset(PLAYER_GAME_SUMMARY.schema.names) - frozenset(history.column_names)
         self._windows: dict[str, list[Row]] = {}
 
     @property
@@ -84,8 +90,11 @@ class Evidence:
 
     @cached_property
     def facts(self) -> Row:
-        """The target's own row as it was read, cleaned."""
-        return next(row for row, code in self._listed if code == KEPT and row["game_date"] == self.day)
+        """What is known of the target itself: its own row as it was read, cleaned, where it has one, and
+        the facts that the kernels got."""
+        (target,) = _list_rows(self._target.rows)
+        own = (row for row, code in self._listed if code == KEPT and row["game_date"] == self.day)
+        return {"season_type": None, **next(own, {}), **target, "cutoff": read_instant(target["cutoff"])}
 
     @property
     def days_rest(self) -> float | None:
@@ -127,7 +136,7 @@ class Evidence:
     @cached_property
     def _listed(self) -> list[tuple[Row, int]]:
         """The player's rows as they were read, in order, each with what became of it."""
-        table, _ = normalize_columns(self._raw)
+        table = self._history
         codes = find_passed_over(table).tolist()
         return sorted(zip(_list_rows(table), codes, strict=True), key=lambda pair: pair[0]["game_date"])
 
@@ -157,11 +166,13 @@ class Evidence:
 @dataclass(frozen=True)
 class Recomputed:
     """What the kernels make of one target today: a feature row or a gap, and the evidence, which
-    lacks only where the computation failed or there is no target."""
+    lacks only where the computation failed or there is no target; ``passed`` says why a source that
+    names the key makes no target of it."""
 
     feature: Row | None
     gap: Row | None
     evidence: Evidence | None
+    passed: tuple[str, ...] = ()
 
     def value(self, name: str) -> float | None:
         """A feature's value by its name."""
@@ -170,35 +181,37 @@ class Recomputed:
         return found
 
 
-def recompute(raw: pa.Table, stored: pa.Table, spec: TargetSpec, player: str) -> Recomputed:
+def recompute(raw: RawChunk, references: References, spec: TargetSpec, player: str) -> Recomputed:
     """The player's target of the one date of ``spec``; both None when the player is no target.
 
-    ``raw`` are all rows of the read window as a reader gives them, ``stored`` the keys that have
-    a feature row on the date.
+    ``raw`` is the read window as a reader gives it.
     """
-    chunk = prepare_chunk(raw, stored, spec, buckets=1)
+    chunk = prepare_chunk(raw, spec, 1, references)
     rows = _select_player(chunk, player)
+    passed = [row["detail"] for row in chunk.passed.to_pylist() if row["player_lookup"] == player]
     if rows is None:
-        return Recomputed(None, None, None)
+        return Recomputed(None, None, None, tuple(passed))
     figures = TeamFigures(join_team_parts(chunk.team_parts.items()))
     features, gaps, _ = compute_bucket(rows, figures, spec)
     feature, gap = ((table.to_pylist() or [None])[0] for table in (features, gaps))
     if (feature is None and gap is None) or (gap and gap["skip_reason"] == PROCESSING_ERROR):
-        return Recomputed(feature, gap, None)
+        return Recomputed(feature, gap, None, tuple(passed))
     rows = sort_rows(rows)
     evidence = Evidence(
         see_targets(rows, figures, spec),
         rows,
         TeamWindows(chunk.team_games, pa.Table.from_batches([chunk.team_parts[DAYS]])),
-        select_raw(raw, player),
+        select_history(raw.history, references, player),
+        collect_statements(raw.sides, references, player),
     )
-    return Recomputed(feature, gap, evidence)
+    return Recomputed(feature, gap, evidence, tuple(passed))
 
 
-def select_raw(raw: pa.Table, player: str) -> pa.Table:
-    """The player's rows among those read, blanks around the lookup ignored."""
-    lookups = pc.ascii_trim_whitespace(raw.column("player_lookup").cast(pa.string()))
-    return raw.filter(pc.equal(lookups, player))
+def select_history(raw: pa.Table, references: References, player: str) -> pa.Table:
+    """The player's rows among those read, under any of his lookups, normalized."""
+    rows, _ = rename_players(normalize_columns(raw)[0], references.aliases)
+    mine: pa.Table = rows.filter(pc.equal(single_chunk(rows, "player_lookup").dictionary_decode(), player))
+    return mine
 
 
 def _select_player(chunk: HistoryChunk, player: str) -> pa.Table | None:

@@ -6,29 +6,37 @@ formulas in, and ``report_explain`` finds the words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.errors import BadInput, UsageError
-from pipeline.evidence import Evidence, Recomputed, Row, TeamEvidence, recompute, select_raw
+from pipeline.evidence import Evidence, Recomputed, Row, TeamEvidence, recompute
 from pipeline.formulas import Step, write_formula
 from pipeline.importing import make_lookup
 from pipeline.preflight import check_dependencies
 from pipeline.season import DateRange
+from pipeline.statements import Statements
 from pipeline.warehouse.base import RunRow, Warehouse
-from transforms.basis import NOTHING_READ
 from transforms.contracts import TargetSpec
+from transforms.eastern import eastern_date
 from transforms.gaps import Admission
 from transforms.hashing import hash_rows
+from transforms.history import read_chunk
+from transforms.references import References, read_references
 from transforms.schema import FEATURE_STORE, FEATURE_STORE_GAPS, PLAYER_GAME_SUMMARY, STAGED_FEATURES
-from transforms.vector import FEATURES, MISSING, SOURCES, Feature
+from transforms.vector import FEATURES, INJURY, LINES, MISSING, SOURCES, Feature
 
 SHOWN_NAME = 80
+SAID: Mapping[str, Callable[[Statements], list[Row] | None]] = {
+    INJURY: lambda said: said.reports,
+    LINES: lambda said: said.lines,
+}
+"""Which statements stand behind the features of a source."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,8 @@ class FeatureExplanation:
 
     ``games`` are the player's rows that it rests on, each with its ``windows``; ``passed_over``
     his others, each with a ``reason``; ``teams`` the figures of the team context, each with its
-    games; ``features`` those it is made of; ``facts`` what it takes from the target itself.
+    games; ``features`` those it is made of; ``said`` the reports or lines of the date; ``facts`` what
+    it takes from the target itself.
     ``missing`` says why there is no value.
     """
 
@@ -115,6 +124,7 @@ class FeatureExplanation:
     passed_over: list[Row] = field(default_factory=list)
     teams: list[TeamEvidence] = field(default_factory=list)
     features: dict[str, float | None] = field(default_factory=dict)
+    said: list[Row] = field(default_factory=list)
     facts: Row = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
@@ -141,27 +151,32 @@ def find_feature(name: str) -> Feature:
     )
 
 
-def explain_key(warehouse: Warehouse, player: str, day: date) -> Explanation:
-    """What is stored for the player and date, and what the kernels make of it.
+def explain_key(warehouse: Warehouse, player: str, day: date, now: datetime) -> Explanation:
+    """What is stored for the player and date, and what the kernels make of it ``now``.
 
     Raises ``BadInput`` when the key is no target, ``WrongShape`` when the box scores cannot be read.
     """
     dates = DateRange.inclusive(day, day)
     with warehouse.share_reader():
-        plan = check_dependencies(warehouse, TargetSpec(dates.start, dates.end)).plan
+        plan = check_dependencies(warehouse, TargetSpec(dates.start, dates.end, today=day)).plan
         stored = warehouse.read_row(FEATURE_STORE, player, day)
         gap = warehouse.read_row(FEATURE_STORE_GAPS, player, day)
         run = find_run(warehouse, stored, gap)
         admission = read_admission(run)
-        spec = TargetSpec(dates.start, dates.end, admission)
+        spec = TargetSpec(dates.start, dates.end, admission, today=read_today(run, now))
         reader = warehouse.open_reader(plan.columns)
-        raw = reader.read_history(plan.window.start, plan.window.end)
-        found = recompute(raw, reader.read_stored_keys(dates.start, dates.end), spec, player)
-        listed = tuple(warehouse.list_dates(player))
+        references = References.from_tables(
+            read_references(reader, plan.schedule.start, plan.schedule.end).tables
+        )
+        raw = read_chunk(reader, plan.window.start, plan.window.end, spec)
+        found = recompute(raw, references, spec, player)
+        names = references.find_names(player)
+        listed = tuple(sorted({played for name in names for played in warehouse.list_dates(name)}))
         if stored is None and gap is None and found.feature is None and found.gap is None:
-            on_date = day in select_raw(raw, player).column("game_date").to_pylist()
+            if found.passed:
+                raise BadInput(f"{player[:SHOWN_NAME]!r} is no target on {day}: {'; '.join(found.passed)}")
             players = [] if listed else warehouse.list_players()
-            raise BadInput(describe_absence(player, day, listed, players, on_date))
+            raise BadInput(describe_absence(player, day, listed, players))
     return Explanation(player, day, stored, gap, run, admission, plan.window, found, listed)
 
 
@@ -178,25 +193,24 @@ def read_admission(run: RunRow | None) -> Admission:
     """The admission of a run; the usual one when no run is known."""
     options = run["options"] if run else {}
     usual = Admission()
-    return Admission(
-        options.get("bootstrap_days", usual.bootstrap_days), options.get("min_games", usual.min_games)
-    )
+    return Admission(**{name: options.get(name, value) for name, value in vars(usual).items()})
 
 
-def describe_absence(
-    player: str, day: date, dates: Sequence[date], players: Sequence[str], on_date: bool
-) -> str:
+def read_today(run: RunRow | None, now: datetime) -> date:
+    """The date that the run took for today; without a run, today in US Eastern."""
+    if run is None:
+        return eastern_date(now)
+    today, as_of = eastern_date(run["started_at"]), run["options"].get("as_of")
+    return min(today, date.fromisoformat(as_of)) if as_of else today
+
+
+def describe_absence(player: str, day: date, dates: Sequence[date], players: Sequence[str]) -> str:
     """Why a key is no target, and what one might have meant."""
     name = player[:SHOWN_NAME]
-    if not dates and not on_date:
+    if not dates:
         near = get_close_matches(make_lookup(player) or player, players, n=5, cutoff=0.6)
         return f"there is no player {name!r} in {PLAYER_GAME_SUMMARY.path} ({len(players):,} lookups). " + (
             f"Nearest by spelling: {', '.join(near)}" if near else "No lookup is near by spelling"
-        )
-    if on_date:
-        return (
-            f"{name!r} is no target on {day}: the row of that date is a preseason or all-star game, "
-            "which is passed over everywhere"
         )
     before, after = [found for found in dates if found < day], [found for found in dates if found > day]
     nearest = [*(f"{found} before" for found in before[-1:]), *(f"{found} after" for found in after[:1])]
@@ -231,6 +245,7 @@ def explain_feature(explanation: Explanation, feature: Feature) -> FeatureExplan
         passed_over=evidence.list_passed_over(basis.windows) if basis.windows else [],
         teams=teams,
         features={name: found.value(name) for name in basis.features},
+        said=(SAID[feature.source](evidence.said) or []) if feature.source in SAID else [],
         facts=_read_facts(feature, evidence),
         missing=explain_missing(feature, found, evidence, teams) if now.source == MISSING else [],
     )
@@ -238,6 +253,8 @@ def explain_feature(explanation: Explanation, feature: Feature) -> FeatureExplan
 
 def _read_facts(feature: Feature, evidence: Evidence) -> Row:
     facts = {name: evidence.facts[name] for name in feature.basis.facts}
+    if feature.source in SAID:
+        facts["cutoff"] = evidence.facts["cutoff"]
     return facts | {"days_rest": evidence.days_rest} if feature.basis.rest else facts
 
 
@@ -246,9 +263,12 @@ def explain_missing(
 ) -> list[str]:
     """Why a feature has no value: the rule, then what was found of what it needs."""
     basis = feature.basis
-    if basis == NOTHING_READ:
-        return [f"nothing is read yet that tells of it: no {feature.source.replace('_', ' ')}"]
     lines = [f"it is missing when {feature.missing_when}"]
+    if feature.source in SAID:
+        said = SAID[feature.source](evidence.said)
+        name = feature.source.removesuffix("s").replace("_", " ")
+        lines.append(f"there is no table of {name}s" if said is None else f"rows of the player: {len(said)}")
+        return lines
     for window in basis.windows:
         rows = evidence.rows(window)
         lines.append(f"rows in {window}: {len(rows)}")

@@ -115,6 +115,7 @@ def _fatigue(given: Given) -> list[Step]:
     days = [row["game_date"] for row in given.evidence.rows("last_14_days")]
     pairs = sum((later - day).days == 1 for day, later in pairwise(days))
     rested = (given.evidence.days_rest or 0) >= 3
+    age = given.evidence.facts["age"] or 0
     yesterday = given.evidence.read_team("own", "played_yesterday").value == 1
     found = [
         ("the team played the day before", -15, yesterday),
@@ -124,6 +125,8 @@ def _fatigue(given: Given) -> list[Step]:
         ("more than 35 minutes a game in 7 days", -8, sum(seconds) > 2_100 * len(seconds)),
         ("one pair of consecutive dates in 14 days", -5, pairs == 1),
         ("two pairs of consecutive dates or more in 14 days", -12, pairs >= 2),
+        ("30 years or older", -5, 30 <= age < 35),
+        ("35 years or older", -10, age >= 35),
     ]
     steps = [Step(what, f"{points:+}", points) for what, points, applies in found if applies]
     terms = "".join(f" {step.expression[0]} {step.expression[1:]}" for step in steps)
@@ -220,8 +223,33 @@ def _back_to_back(given: Given) -> list[Step]:
 
 def _playoff(given: Given) -> list[Step]:
     facts = given.evidence.facts
-    told = ", ".join(f"{name} {facts[name]!r}" for name in ("season_type", "game_id") if facts[name])
-    return [_end(f"{given.value('playoff_game'):g}", f"told by {told}, the first that tells")]
+    own = f"season type {facts['season_type']!r}" if facts["season_type"] else "no season type"
+    told = f"{own}, the schedule, game id {facts['game_id']!r}: the first that tells"
+    return [_end(f"{given.value('playoff_game'):g}", told)]
+
+
+def _injury(given: Given) -> list[Step]:
+    cutoff = given.evidence.facts["cutoff"]
+    reports = [row for row in given.evidence.said.reports or () if row["reported_at"] <= cutoff]
+    if not reports:
+        return [_end("0", "not on the report of the date")]
+    newest = max(row["reported_at"] for row in reports)
+    texts = sorted({str(row["injury_status"]).strip() for row in reports if row["reported_at"] == newest})
+    return [_end(f"{given.value('injury_risk'):g}", f"newest report, {newest:%H:%M} UTC: {', '.join(texts)}")]
+
+
+def _line(which: str, given: Given) -> list[Step]:
+    line = given.value(which)
+    return [_end(f"{line:g}", "the line of the first bookmaker in preference")]
+
+
+def _line_move(given: Given) -> list[Step]:
+    newest, opening = (given.value(name) for name in ("vegas_points_line", "vegas_opening_line"))
+    return [_end(f"{newest:.10g} - {opening:.10g}")]
+
+
+def _line_offered(given: Given) -> list[Step]:
+    return [_end(f"{given.value('has_vegas_line'):g}", "1 if a line is known, else 0")]
 
 
 def _share(part: str, whole: str, known: tuple[str, ...], given: Given) -> list[Step]:
@@ -290,6 +318,7 @@ FORMULAS: dict[str, Formula] = {
     "pace_score": _pace_score,
     "usage_spike_score": _usage_spike,
     "rest_advantage": _rest_advantage,
+    "injury_risk": _injury,
     "recent_trend": _trend,
     "minutes_change": _minutes_change,
     "opponent_def_rating": partial(_team_mean, "opponent", "defensive_rating_last_15"),
@@ -304,6 +333,10 @@ FORMULAS: dict[str, Formula] = {
     "team_pace": partial(_team_mean, "own", "pace_last_10"),
     "team_off_rating": partial(_team_mean, "own", "offensive_rating_last_10"),
     "team_win_pct": _win_share,
+    "vegas_points_line": partial(_line, "vegas_points_line"),
+    "vegas_opening_line": partial(_line, "vegas_opening_line"),
+    "vegas_line_move": _line_move,
+    "has_vegas_line": _line_offered,
     "avg_points_vs_opponent": partial(_mean, "against", "points"),
     "games_vs_opponent": partial(_count_games, "against"),
     "minutes_avg_last_10": _minutes,
@@ -313,4 +346,4 @@ FORMULAS: dict[str, Formula] = {
     "pts_vs_season_zscore": _zscore,
     "breakout_flag": _breakout,
 }
-"""By the names of ``vector.FEATURES``; the features that nothing is read for have none."""
+"""By the names of ``vector.FEATURES``."""

@@ -8,8 +8,8 @@ import transforms.arrow  # noqa: F401  registers the coder of record batches
 from pipeline.commit import CommitRun, RunSpec
 from pipeline.plan import Plan
 from pipeline.warehouse.base import Warehouse
-from transforms.contracts import FEATURES, GAPS, TARGETS
-from transforms.stages import BuildTeamContext, ComputeFeatures, ReadHistory
+from transforms.contracts import FEATURES, GAPS, PASSED, TARGETS
+from transforms.stages import BuildTeamContext, ComputeFeatures, ReadHistory, ReadReferences
 from transforms.staging import StageBatches
 
 
@@ -18,10 +18,15 @@ def build_graph(pipeline: beam.Pipeline, plan: Plan, warehouse: Warehouse, run: 
     reader = warehouse.open_reader(plan.columns)
     stager = warehouse.open_staging(run.run_id)
 
+    references = (
+        pipeline
+        | "ScheduleDates" >> beam.Create([plan.schedule.as_chunk()])
+        | "ReadReferences" >> ReadReferences(reader, stager)
+    )
     read = (
         pipeline
         | "Chunks" >> beam.Create(plan.chunks)
-        | "ReadHistory" >> ReadHistory(reader, stager, plan.targets, plan.buckets)
+        | "ReadHistory" >> ReadHistory(reader, stager, plan.targets, plan.buckets, references.tables)
     )
     teams = read.teams | "TeamContext" >> BuildTeamContext(stager)
     computed = (
@@ -33,9 +38,11 @@ def build_graph(pipeline: beam.Pipeline, plan: Plan, warehouse: Warehouse, run: 
         computed.features | "StageFeatures" >> StageBatches(FEATURES, stager),
         computed.gaps | "StageGaps" >> StageBatches(GAPS, stager),
         read.targets | "StageTargets" >> StageBatches(TARGETS, stager),
+        read.passed | "StagePassed" >> StageBatches(PASSED, stager),
     ]
     files = [part.files for part in staged] | "StagedFiles" >> beam.Flatten()
     timings = (
+        references.timings,
         read.timings,
         teams.timings,
         computed.timings,

@@ -35,14 +35,13 @@ from pipeline.exports import (
     translate_rows,
 )
 from pipeline.parsing import parse_column
-from transforms.arrays import Bools, single_chunk
+from transforms.arrays import Bools, single_chunk, trim_text
 from transforms.cleaning import (
     KEY_TEXTS,
     OTHER_TEXTS,
     derive_is_home,
     find_losers,
     normalize_columns,
-    trim_text,
 )
 from transforms.schema import PLAYER_GAME_SUMMARY
 

@@ -59,7 +59,10 @@ def run_job(
     with warehouse.share_reader():
         inputs = warehouse.read_input_state(config.dates)
         preflight = check_dependencies(
-            warehouse, config.targets, workers=config.parallel, skip_checks=config.skip_preflight
+            warehouse,
+            config.make_targets(run_at),
+            workers=config.parallel,
+            skip_checks=config.skip_preflight,
         )
     on_plan(preflight)
     run = RunSpec(

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,22 +20,30 @@ from typing import Any, NoReturn
 from pipeline.errors import BadInput, UsageError
 from pipeline.season import DateRange, parse_date
 from transforms.contracts import TargetSpec
+from transforms.eastern import eastern_date
 from transforms.gaps import Admission
 
 DEFAULT_WAREHOUSE = "./warehouse.duckdb"
 MOST_GAMES, MOST_BOOTSTRAP_DAYS, MOST_WORKERS, MOST_DEFAULT_WORKERS = 10, 365, 64, 4
+MOST_LOOKBACK_DAYS = 365
+BACKFILL, DAILY = MODES = ("backfill", "daily")
 _FLAG = re.compile(r"--([A-Za-z][A-Za-z0-9_-]*)(=.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class BackfillConfig:
-    """A validated run: dates inclusive, as they were given."""
+    """A validated run: dates inclusive, as they were given.
+
+    ``as_of`` is the date that the run takes for today; None: that of its start in US Eastern.
+    """
 
     warehouse: str
     start_date: date
     end_date: date
     bootstrap_days: int = 14
     min_games: int = 5
+    include_injured: bool = False
+    as_of: date | None = None
     allow_deletes: bool = False
     max_error_rate: float = 0.001
     parallel: int = 1
@@ -47,10 +55,12 @@ class BackfillConfig:
     def dates(self) -> DateRange:
         return DateRange.inclusive(self.start_date, self.end_date)
 
-    @property
-    def targets(self) -> TargetSpec:
-        dates = self.dates
-        return TargetSpec(dates.start, dates.end, Admission(self.bootstrap_days, self.min_games))
+    def make_targets(self, run_at: datetime) -> TargetSpec:
+        """The targets of a run that starts at this instant."""
+        dates, today = self.dates, eastern_date(run_at)
+        admission = Admission(self.bootstrap_days, self.min_games, self.include_injured)
+        # who takes a later date for today would find that nobody came to the games of today
+        return TargetSpec(dates.start, dates.end, admission, today=min(self.as_of or today, today))
 
     def describe(self) -> dict[str, Any]:
         """The options as they are stored with the run; Beam's by name only, without values."""
@@ -162,11 +172,47 @@ def count_cores() -> int:
     return min(MOST_DEFAULT_WORKERS, len(os.sched_getaffinity(0)))
 
 
-def add_job_flags(parser: argparse.ArgumentParser) -> None:
-    """Every flag of the job itself."""
-    add_warehouse_flags(parser)
+def add_range_flags(parser: argparse.ArgumentParser) -> None:
+    """The target dates of a backfill."""
     for name, which in (("--start-date", "first"), ("--end-date", "last")):
         parser.add_argument(name, type=day, required=True, metavar="YYYY-MM-DD", help=f"{which} target date")
+
+
+def add_daily_flags(parser: argparse.ArgumentParser) -> None:
+    """The target dates of a daily run."""
+    parser.add_argument(
+        "--date",
+        type=day,
+        metavar="YYYY-MM-DD",
+        help="the date that counts as today (default: today in US Eastern)",
+    )
+    parser.add_argument(
+        "--lookback-days",
+        type=whole_number(0, MOST_LOOKBACK_DAYS),
+        default=3,
+        metavar="N",
+        help="days before it that are computed again (default: 3)",
+    )
+
+
+def take_mode(argv: Sequence[str]) -> list[str]:
+    """The arguments of a launcher as those of a command: ``--mode`` names it, by default ``backfill``."""
+    parser = FlagParser(prog="python -m pipeline", add_help=False)
+    parser.add_argument("--mode", choices=MODES, default=MODES[0])
+    known, rest = parser.parse_known_args(argv)
+    return [known.mode, *rest]
+
+
+def read_daily_dates(arguments: argparse.Namespace, now: datetime) -> None:
+    """Gives the parsed flags of a daily run the range that they mean."""
+    last = arguments.date or eastern_date(now)
+    arguments.start_date, arguments.end_date = last - timedelta(days=arguments.lookback_days), last
+    arguments.as_of = last
+
+
+def add_job_flags(parser: argparse.ArgumentParser) -> None:
+    """Every flag of the job itself but its dates."""
+    add_warehouse_flags(parser)
     parser.add_argument(
         "--bootstrap-days",
         type=whole_number(0, MOST_BOOTSTRAP_DAYS),
@@ -184,6 +230,11 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
     )
     flag: dict[str, Any] = {"nargs": "?", "const": True, "default": False, "type": truth}
     flag["metavar"] = "true|false"
+    parser.add_argument(
+        "--include-injured",
+        help="make targets of those who are on the injury report and in nobody's rows",
+        **flag,
+    )
     parser.add_argument("--allow-deletes", help="let the run empty dates it owns", **flag)
     parser.add_argument("--skip-preflight", help="leave out the dependency check", **flag)
     parser.add_argument(

@@ -6,12 +6,13 @@ is ``pipeline.preflight``'s business.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from pipeline.season import DateRange
 from transforms.contracts import Chunk, TargetSpec
+from transforms.kernels.schedule import MOVED_DAYS
 
 CHUNK_ROWS = 100_000
 """Rows read and cleaned at a time: bounds the memory of the first half of the job."""
@@ -22,44 +23,55 @@ BUCKET_ROWS = 75_000
 
 @dataclass(frozen=True)
 class Plan:
-    """``chunks`` cover ``window`` without overlap; ``rows`` and ``bytes`` are what they hold."""
+    """``chunks`` cover ``window`` without overlap; ``rows`` and ``bytes`` are what they hold.
+
+    ``columns`` are those to read of every input that exists, by ``Table.path``; ``schedule`` are the
+    dates of the schedule to read. ``game_days`` are the target dates that have player rows
+    (``target_rows``) or upcoming ones (``upcoming_rows``).
+    """
 
     targets: TargetSpec
     dates: DateRange
     window: DateRange
-    columns: tuple[str, ...]
+    schedule: DateRange
+    columns: Mapping[str, tuple[str, ...]]
     chunks: tuple[Chunk, ...]
     buckets: int
-    game_dates: int
+    game_days: tuple[date, ...]
     target_rows: int
+    upcoming_rows: int
     rows: int
     bytes: int
 
 
 def make_plan(
     spec: TargetSpec,
-    columns: Sequence[str],
+    columns: Mapping[str, tuple[str, ...]],
     counts: Sequence[tuple[date, int]],
     row_bytes: float,
     workers: int = 1,
+    upcoming: Sequence[tuple[date, int]] = (),
 ) -> Plan:
-    """The plan for the targets of ``spec``, from the (date, rows) of its read window.
+    """The plan for the targets of ``spec``, from the (date, rows) of its read window and the upcoming
+    rows of its dates.
 
     Every one of ``workers`` gets as many chunks and buckets, where there are rows enough.
     """
     dates = DateRange(spec.start, spec.end)
     window = dates.with_history()
     rows = sum(count for _, count in counts)
-    on_dates = [count for day, count in counts if day in dates]
+    on_dates = {day: count for day, count in counts if day in dates}
     return Plan(
         targets=spec,
         dates=dates,
         window=window,
-        columns=tuple(columns),
+        schedule=window.extend(MOVED_DAYS),
+        columns=columns,
         chunks=tuple(cut_chunks(window, counts, share_out(rows, CHUNK_ROWS, workers))),
         buckets=share_out(rows, BUCKET_ROWS, workers),
-        game_dates=len(on_dates),
-        target_rows=sum(on_dates),
+        game_days=tuple(sorted({*on_dates, *(day for day, _ in upcoming)})),
+        target_rows=sum(on_dates.values()),
+        upcoming_rows=sum(count for _, count in upcoming),
         rows=rows,
         bytes=round(rows * row_bytes),
     )

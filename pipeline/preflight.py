@@ -6,7 +6,7 @@ wrong is raised with every problem at once; what is worth knowing becomes notes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -19,15 +19,21 @@ from pipeline.season import DateRange
 from pipeline.warehouse.base import Loss, Warehouse
 from transforms.cleaning import clean_rows
 from transforms.contracts import TargetSpec
+from transforms.history import read_chunk
+from transforms.references import References, read_references
 from transforms.schema import OUTPUTS, PLAYER_GAME_SUMMARY, STAGED_TARGETS, Table
+from transforms.side_tables import INPUTS, SIDE_TABLES, UPCOMING
+from transforms.sides import clean_sides
+from transforms.targets import name_targets
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """The plan, and what a person should know before it runs."""
+    """The plan, what a person should know before it runs, and the side tables that do not exist."""
 
     plan: Plan
     notes: tuple[str, ...]
+    absent: tuple[Table, ...]
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -98,26 +104,36 @@ def check_dependencies(
     Raises ``WrongShape`` naming every missing table, column and unfit type. ``skip_checks``
     leaves out the type checks and the coverage notes; the columns must be looked up anyway.
     """
-    found = warehouse.describe(PLAYER_GAME_SUMMARY)
-    problems = find_shape_problems(PLAYER_GAME_SUMMARY, found)
+    found = {table: warehouse.describe(table) for table in INPUTS}
+    present = {table: schema for table, schema in found.items() if schema is not None}
+    problems = find_shape_problems(PLAYER_GAME_SUMMARY, found[PLAYER_GAME_SUMMARY])
+    for table in SIDE_TABLES:
+        problems += find_shape_problems(table, present[table]) if table in present else []
     if not skip_checks:
         for table in OUTPUTS:
             problems += find_output_problems(table, warehouse.describe(table))
-    if found is None or (problems and not skip_checks):
+    if PLAYER_GAME_SUMMARY not in present or (problems and not skip_checks):
         raise WrongShape(
             "the dependency check failed:\n"
             + "\n".join(f"  {problem}" for problem in problems)
             + "\nLoad box scores with `feature-store import FILE...`, or mend the table."
         )
-    columns = [name for name in PLAYER_GAME_SUMMARY.schema.names if name in found.names]
+    columns = {
+        table.path: tuple(name for name in table.schema.names if name in schema.names)
+        for table, schema in present.items()
+    }
     dates = DateRange(spec.start, spec.end)
     counts = warehouse.count_by_date(PLAYER_GAME_SUMMARY, dates.with_history())
-    plan = make_plan(spec, columns, counts, measure_row(warehouse, columns, counts), workers)
-    notes = () if skip_checks else tuple(describe_coverage(warehouse, plan, columns))
-    return Preflight(plan, notes)
+    upcoming = warehouse.count_by_date(UPCOMING, dates)
+    row_bytes = measure_row(warehouse, columns, counts)
+    plan = make_plan(spec, columns, counts, row_bytes, workers, upcoming)
+    notes = () if skip_checks else tuple(describe_coverage(warehouse, plan))
+    return Preflight(plan, notes, tuple(table for table in SIDE_TABLES if table not in present))
 
 
-def measure_row(warehouse: Warehouse, columns: list[str], counts: list[tuple[date, int]]) -> float:
+def measure_row(
+    warehouse: Warehouse, columns: Mapping[str, tuple[str, ...]], counts: list[tuple[date, int]]
+) -> float:
     """Bytes a row takes when it is read, measured on the window's last date."""
     if not counts:
         return 0.0
@@ -126,21 +142,24 @@ def measure_row(warehouse: Warehouse, columns: list[str], counts: list[tuple[dat
     return float(table.nbytes / max(1, table.num_rows))
 
 
-def describe_coverage(warehouse: Warehouse, plan: Plan, columns: list[str]) -> list[str]:
+def describe_coverage(warehouse: Warehouse, plan: Plan) -> list[str]:
     """What the window lacks, one sentence each."""
     notes = []
     bounds = warehouse.find_date_bounds(PLAYER_GAME_SUMMARY)
     if bounds is None:
         return [f"{PLAYER_GAME_SUMMARY.path} is empty"]
     if plan.target_rows == 0:
-        notes.append(f"no player rows from {plan.dates}; the table covers {bounds[0]} to {bounds[1]}")
+        others = f", but {plan.upcoming_rows} upcoming rows" if plan.upcoming_rows else ""
+        notes.append(f"no player rows from {plan.dates}{others}; the table covers {bounds[0]} to {bounds[1]}")
     elif bounds[0] > plan.window.start:
         notes.append(
             f"history begins on {bounds[0]}, the window on {plan.window.start}: early targets see fewer games"
         )
-    absent = [n for n in PLAYER_GAME_SUMMARY.schema.names if n not in columns]
-    if absent:
-        notes.append(f"{PLAYER_GAME_SUMMARY.path} has no {', '.join(absent)}: what is built on them is NULL")
+    for table in INPUTS:
+        columns = plan.columns.get(table.path, table.schema.names)
+        lacking = [name for name in table.schema.names if name not in columns]
+        if lacking:
+            notes.append(f"{table.path} has no {', '.join(lacking)}: what is built on them is NULL")
     return notes
 
 
@@ -149,19 +168,25 @@ def plan_deletions(warehouse: Warehouse, plan: Plan) -> list[Loss]:
 
     A key that will be skipped instead loses its row too; only the run itself can tell those.
     """
-    needed = [n for n in (*STAGED_TARGETS.names, "game_id", "season_type") if n in plan.columns]
-    reader = warehouse.open_reader(needed)
+    needed = (*STAGED_TARGETS.names, "game_id", "season_type", "team_abbr")
+    history = plan.columns[PLAYER_GAME_SUMMARY.path]
+    read = {PLAYER_GAME_SUMMARY.path: tuple(name for name in needed if name in history)}
+    reader = warehouse.open_reader({**plan.columns, **read})
+    references = References.from_tables(
+        read_references(reader, plan.schedule.start, plan.schedule.end).tables
+    )
     losses: list[Loss] = []
     for low, high in plan.chunks:
         start, end = max(date.fromisoformat(low), plan.dates.start), date.fromisoformat(high)
         if start >= end:
             continue
-        stored = reader.read_stored_keys(start, end)
-        rows = clean_rows(reader.read_history(start, end)).table
+        raw = read_chunk(reader, start, end, plan.targets)
+        clean, sides = clean_rows(raw.history, references.aliases), clean_sides(raw.sides, references)
+        rows = name_targets(clean, sides, references, raw.stored, plan.targets).rows
         keyed = pc.is_valid(rows.column("player_lookup"))
         targets = rows.select(STAGED_TARGETS.names).filter(keyed).cast(STAGED_TARGETS)
-        lost = stored.join(targets, keys=STAGED_TARGETS.names, join_type="left anti")
-        kept, found, gone = (_count_dates(table) for table in (stored, targets, lost))
+        lost = raw.stored.join(targets, keys=STAGED_TARGETS.names, join_type="left anti")
+        kept, found, gone = (_count_dates(table) for table in (raw.stored, targets, lost))
         losses += [(day, kept[day], found.get(day, 0), gone[day]) for day in sorted(gone)]
     return losses
 

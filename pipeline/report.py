@@ -16,12 +16,7 @@ from typing import Any
 from pipeline.aliases import AliasProposal
 from pipeline.importing import SHOWN, ImportReport, Recognised
 from pipeline.options import DEFAULT_WAREHOUSE
-from pipeline.plan import Plan
-from pipeline.preflight import Preflight
-from pipeline.season import DateRange
-from pipeline.warehouse.base import Loss, RunRow
 from pipeline.warehouse.duckdb_load import LoadOutcome
-from transforms.gaps import BOOTSTRAP, REASONS
 
 _CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if code != 10}
 _CONTROL |= {code: f"\\u{code:04x}" for code in [*range(0x2028, 0x202F), *range(0x2066, 0x206A)]}
@@ -77,95 +72,6 @@ def count(number: int | None) -> str:
     return "-" if number is None else f"{number:,}"
 
 
-def describe_plan(preflight: Preflight) -> str:
-    plan = preflight.plan
-    return format_fields(
-        "Plan",
-        [
-            ("targets", f"{count(plan.target_rows)} player rows on {count(plan.game_dates)} dates"),
-            ("target dates", str(plan.dates)),
-            ("read window", f"{plan.window}, both bounds in every read"),
-            ("to read", f"{count(plan.rows)} rows, about {plan.bytes / 1e6:,.1f} MB"),
-            ("cut into", f"{len(plan.chunks)} chunk(s) of dates, {plan.buckets} bucket(s) of players"),
-            *(("note", escape_controls(note)) for note in preflight.notes),
-        ],
-    )
-
-
-def plan_as_json(plan: Plan, deletions: Sequence[Loss]) -> dict[str, Any]:
-    return {
-        "dry_run": True,
-        "start_date": plan.dates.start,
-        "end_date": plan.dates.last,
-        "dates": plan.game_dates,
-        "targets": plan.target_rows,
-        "window_start": plan.window.start,
-        "window_end": plan.window.last,
-        "chunks": [list(chunk) for chunk in plan.chunks],
-        "buckets": plan.buckets,
-        "rows": plan.rows,
-        "bytes": plan.bytes,
-        "deletions": [
-            {"date": day, "stored": stored, "found": found, "deleted": gone}
-            for day, stored, found, gone in deletions
-        ],
-        "exit_code": 0,
-    }
-
-
-def describe_deletions(deletions: Sequence[Loss]) -> str:
-    gone = sum(loss[3] for loss in deletions)
-    if not gone:
-        return "  would delete  no stored row loses its player row"
-    lines = [f"  would delete  {count(gone)} stored rows whose player rows are gone"]
-    lines += [
-        f"    {day}  stored {stored}, found {found}, delete {lost}"
-        for day, stored, found, lost in deletions[:SHOWN]
-    ]
-    return "\n".join(lines)
-
-
-def gaps_by_reason(row: RunRow) -> dict[str, int]:
-    """Open gaps of the run's keys by reason, most first."""
-    calculate = row["timing_breakdown"]["detail"].get("calculate", {})
-    found = {reason: calculate.get(f"gaps_{reason}", 0) for reason in REASONS}
-    return {r: n for r, n in sorted(found.items(), key=lambda item: -item[1]) if n}
-
-
-def summarize_run(row: RunRow, plan: Plan, warehouse: str) -> dict[str, Any]:
-    """The machine-readable summary of a committed run."""
-    clean = row["timing_breakdown"]["detail"].get("clean", {})
-    return {
-        **row,
-        "gaps_by_reason": gaps_by_reason(row),
-        "dates": plan.game_dates,
-        "rejected": clean.get("targets_rejected", 0),
-        "duplicates": clean.get("rows_duplicate", 0),
-        "exit_code": 0,
-        "next": suggest_next(row, warehouse),
-    }
-
-
-def suggest_next(row: RunRow, warehouse: str) -> list[str]:
-    """The commands that one would run now, ready for a shell."""
-    commands = []
-    if gaps_by_reason(row).get(BOOTSTRAP) and row["options"].get("bootstrap_days"):
-        commands.append(
-            f"{suggest_command('backfill', warehouse)} --start-date {row['start_date']} "
-            f"--end-date {row['end_date']} --bootstrap-days 0"
-        )
-    if row["gaps_open"]:
-        commands.append(
-            f'{suggest_command("sql", warehouse)} "SELECT skip_reason, COUNT(*) AS gaps FROM '
-            "nba_predictions.feature_store_gaps WHERE resolved_at IS NULL AND withdrawn_at IS NULL "
-            f"AND game_date BETWEEN '{row['start_date']}' AND '{row['end_date']}' "
-            'GROUP BY skip_reason ORDER BY gaps DESC"'
-        )
-    elif row["records_expected"]:
-        commands.append(suggest_command("runs", warehouse))
-    return commands
-
-
 def suggest_command(name: str, warehouse: str) -> str:
     """The beginning of a command line on this warehouse, which is left out when it is the default."""
     where = "" if warehouse == DEFAULT_WAREHOUSE else f" --warehouse {shlex.quote(warehouse)}"
@@ -177,69 +83,6 @@ def suggest_aliases(files: Sequence[str], outcome: LoadOutcome, warehouse: str) 
     if outcome.aliases_written or not outcome.aliases.pairs:
         return []
     return [f"{suggest_command('import', warehouse)} --write-aliases {shlex.join(files)}"]
-
-
-def describe_counts(row: RunRow) -> list[tuple[str, str]]:
-    """What became of a run's targets, as fields."""
-    expected = row["records_expected"]
-    kept = row["records_created"] + row["records_updated"] + row["records_unchanged"]
-    share = f" ({floor_percent(kept, expected)} have a row)" if expected else ""
-    reasons = ", ".join(f"{name} {count(n)}" for name, n in gaps_by_reason(row).items())
-    return [
-        ("targets", f"{count(expected)} = {count(kept)} rows + {count(row['gaps_open'])} gaps{share}"),
-        (
-            "rows",
-            f"{count(row['records_created'])} created, {count(row['records_updated'])} updated, "
-            f"{count(row['records_unchanged'])} unchanged, {count(row['records_deleted'])} deleted",
-        ),
-        (
-            "gaps",
-            f"{count(row['gaps_opened'])} opened, {count(row['gaps_resolved'])} resolved, "
-            f"{count(row['gaps_open'])} open" + (f": {reasons}" if reasons else ""),
-        ),
-    ]
-
-
-def floor_percent(part: int, whole: int) -> str:
-    """The share in per cent, never rounded up: 100 % is all of them."""
-    return f"{part * 1000 // whole / 10:g} %"
-
-
-def describe_run(row: RunRow, plan: Plan, warehouse: str) -> str:
-    """The summary of a committed run."""
-    clean = row["timing_breakdown"]["detail"].get("clean", {})
-    dates = DateRange.inclusive(row["start_date"], row["end_date"])
-    fields = [("dates", f"{count(plan.game_dates)} with games, {dates}"), *describe_counts(row)]
-    passed_over = {
-        "exhibition": clean.get("rows_dropped", 0),
-        "duplicate": clean.get("rows_duplicate", 0),
-        "invalid": clean.get("rows_invalid", 0),
-        "without a player": clean.get("rows_rejected", 0),
-        "not finite": clean.get("numbers_not_finite", 0),
-    }
-    if any(passed_over.values()):
-        fields.append(
-            ("passed over", ", ".join(f"{count(n)} {name}" for name, n in passed_over.items() if n))
-        )
-    fields.append(("time", describe_times(row)))
-    title = f"Run {row['run_id']} is committed and reconciled"
-    if not row["records_expected"]:
-        title += ": there were no games in these dates"
-    text = format_fields(title, fields)
-    commands = suggest_next(row, warehouse)
-    return "\n".join([text, *(["", "Next"] if commands else []), *(f"  {c}" for c in commands)])
-
-
-def describe_times(row: RunRow) -> str:
-    times = row["timing_breakdown"]
-    names = {
-        "check": "dependency_check_time",
-        "extract": "extract_time",
-        "calculate": "calculate_time",
-        "save": "save_time",
-    }
-    parts = ", ".join(f"{label} {times[name]:.2f}" for label, name in names.items())
-    return f"{times['total_runtime']:.2f} s ({parts})"
 
 
 def describe_import(found: ImportReport, outcome: LoadOutcome) -> str:

@@ -11,12 +11,28 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.explaining import Difference, Explanation, FeatureExplanation, digest_stored, explain_feature
+from pipeline.explaining import (
+    SAID,
+    Difference,
+    Explanation,
+    FeatureExplanation,
+    digest_stored,
+    explain_feature,
+)
 from pipeline.report import escape_cell, suggest_command
 from pipeline.report_feature import describe_basis, describe_value
 from pipeline.report_parts import Grid, Part, count_of, fold_fields, show_time
-from transforms.gaps import BOOTSTRAP, INVALID_INPUT, MISSING_DEPENDENCY, NO_HISTORY, Admission
-from transforms.vector import FEATURES
+from transforms.gaps import (
+    BOOTSTRAP,
+    INVALID_INPUT,
+    MISSING_DEPENDENCY,
+    NO_GAME_SUMMARY,
+    NO_HISTORY,
+    UNREGISTERED_PLAYER,
+    Admission,
+)
+from transforms.side_tables import PLAYER_ALIASES, REGISTRY, UPCOMING
+from transforms.vector import FEATURES, INJURY, LINES
 
 MOST_DIFFERENCES = 20
 (LAST_10_GAMES,) = (feature for feature in FEATURES if feature.name == "points_avg_last_10")
@@ -112,7 +128,7 @@ def _describe_gap(found: Explanation) -> str:
     if gap["resolved_at"] is not None:
         state = f"resolved {show_time(gap['resolved_at'])} by run {gap['resolved_run_id']}"
     elif gap["withdrawn_at"] is not None:
-        state = f"withdrawn {show_time(gap['withdrawn_at'])}: no target any more"
+        state = f"withdrawn {show_time(gap['withdrawn_at'])}"
     since = f"{show_time(gap['detected_at'])}, run {gap['detected_run_id']}"
     fields = [
         ("reason", gap["skip_reason"]),
@@ -144,6 +160,13 @@ def explain_filling(found: Explanation) -> str:
         return (
             f"it needs a played game from {found.window.start} to the day before{latest}. "
             f"Import what is missing, {again}"
+        )
+    if reason == UNREGISTERED_PLAYER:
+        return f"add the player to {REGISTRY.path}, or an alias to {PLAYER_ALIASES.path}, {again}"
+    if reason == NO_GAME_SUMMARY:
+        return (
+            "the game was announced and the player has no box score: import the box scores of the date, "
+            f"or take him off {UPCOMING.path}, {again}"
         )
     if reason == MISSING_DEPENDENCY:
         return (
@@ -190,7 +213,9 @@ def _tell_basis(item: FeatureExplanation) -> str:
     if item.teams:
         sides = [f"{team.team or '?'} {len(team.games)}" for team in item.teams]
         return escape_cell(" ".join(sides))
-    return "its own row" if basis.facts else "not read yet"
+    if item.feature.source in SAID:
+        return count_of(len(item.said), {INJURY: "report", LINES: "line"}[item.feature.source])
+    return "its own row"
 
 
 def _describe_differences(found: Explanation) -> str:
@@ -233,7 +258,8 @@ def _write_admission(given: Admission) -> str:
         "--bootstrap-days": (given.bootstrap_days, usual.bootstrap_days),
         "--min-games": (given.min_games, usual.min_games),
     }
-    return "".join(f" {flag} {value}" for flag, (value, default) in flags.items() if value != default)
+    changed = "".join(f" {flag} {value}" for flag, (value, default) in flags.items() if value != default)
+    return changed + (" --include-injured" if given.include_injured else "")
 
 
 def _list_commands(commands: Sequence[str]) -> list[Part]:
@@ -282,5 +308,6 @@ def _feature_as_json(item: FeatureExplanation) -> dict[str, Any]:
         "formula": [asdict(step) for step in item.formula],
         "made_of": item.features,
         "facts": item.facts,
+        "said": item.said,
         "missing": item.missing,
     }

@@ -17,8 +17,10 @@ from pipeline.report_parts import (
     show_figure,
     show_minutes,
     show_number,
+    show_time,
     spell,
 )
+from transforms.vector import INJURY, LINES
 
 MOST_LISTED = 20
 """Rows passed over that a table lists one by one; the others are counted."""
@@ -42,6 +44,12 @@ TEAM_FIGURES = {
     "win": ("points", "opponent_points"),
 }
 """The totals that a table of team games shows beside each figure of a game that enters."""
+
+SAID_COLUMNS = {
+    INJURY: ("reported_at", "injury_status", "team"),
+    LINES: ("snapshot_timestamp", "bookmaker", "points_line"),
+}
+"""The columns that a table of reports or of lines shows."""
 
 TOTALS = {
     "points": "points",
@@ -96,6 +104,10 @@ def describe_basis(item: FeatureExplanation, found: Explanation) -> list[Part]:
             fold_text(f"In its window: {count_of(len(item.games), 'row')} of {found.player}"),
             _list_games(item),
         ]
+    if item.said:
+        cutoff = show_time(item.facts["cutoff"])
+        parts.append(fold_text(f"Said of {found.player} on {found.day}, cut off at {cutoff} UTC"))
+        parts.append(_list_said(item))
     for group in _group_teams(item.teams):
         parts += [_describe_team(group), *([_list_team_games(group)] if group[0].games else [])]
     if item.feature.basis.windows and found.found.evidence:
@@ -117,6 +129,21 @@ def _list_games(item: FeatureExplanation) -> Grid:
         for row in item.games
     ]
     return Grid(names, rows, [False, False, *[True] * (2 + len(figures)), *([False] if several else [])])
+
+
+def _list_said(item: FeatureExplanation) -> Grid:
+    instant, *columns = SAID_COLUMNS[item.feature.source]
+    cutoff = item.facts["cutoff"]
+    rows = [
+        [
+            show_time(row[instant]),
+            *(escape_cell(show_figure(row[name])) for name in columns),
+            "yes" if row[instant] <= cutoff else "no",
+        ]
+        for row in item.said
+    ]
+    names = [*map(spell, (instant, *columns)), "in time"]
+    return Grid(names, rows, [False] * len(names))
 
 
 def _tell_game(row: Row) -> list[str]:

@@ -61,6 +61,8 @@ def show_number(value: float | None) -> str:
 
 
 def show_fact(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{show_time(value)} UTC"
     return show_number(value) if isinstance(value, float) else show_figure(value)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from pipeline.report import count, describe_counts, describe_times, escape_cell, format_fields
+from pipeline.report import count, escape_cell, format_fields
+from pipeline.report_run import describe_counts, describe_times
 from pipeline.season import DateRange
 from pipeline.warehouse.base import RunRow
 from transforms.contracts import STAGES

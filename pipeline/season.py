@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pipeline.errors import UsageError
+from transforms.contracts import Chunk
 from transforms.windows import AS_OF_DAYS
 
 LONGEST_RANGE_DAYS = 366 * 300
@@ -42,6 +43,15 @@ class DateRange:
         """The dates that must be read so that every target sees its as-of window."""
         earliest = date.min + timedelta(days=AS_OF_DAYS)
         return DateRange(max(self.start, earliest) - timedelta(days=AS_OF_DAYS), self.end)
+
+    def extend(self, days: int) -> DateRange:
+        """The dates and so many days after them, as far as there are dates."""
+        room = (date.max - self.end).days
+        return DateRange(self.start, self.end + timedelta(days=min(days, room)))
+
+    def as_chunk(self) -> Chunk:
+        """The dates as an element of a pipeline."""
+        return self.start.isoformat(), self.end.isoformat()
 
     def __contains__(self, day: date) -> bool:
         return self.start <= day < self.end

@@ -98,4 +98,5 @@ def read_input_version(warehouse: str) -> int:
     """The input version of the box scores, 0 before the first import."""
     from pipeline.season import DateRange
 
-    return DuckDBWarehouse(warehouse).read_input_state(DateRange.inclusive(FIRST_DATE, FIRST_DATE)).version
+    state = DuckDBWarehouse(warehouse).read_input_state(DateRange.inclusive(FIRST_DATE, FIRST_DATE))
+    return state.versions[PLAYER_GAME_SUMMARY.path]

@@ -7,7 +7,7 @@ between reading and staging, cut into any chunks and buckets.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -18,14 +18,16 @@ import pyarrow.compute as pc
 
 from transforms.compute import compute_bucket
 from transforms.contracts import TargetSpec
-from transforms.history import join_team_parts, prepare_chunk
+from transforms.history import join_team_parts, prepare_chunk, read_chunk
 from transforms.kernels.team_figures import TeamFigures
-from transforms.schema import PLAYER_GAME_SUMMARY, STAGED_TARGETS
+from transforms.references import References, read_references
+from transforms.schema import PLAYER_GAME_SUMMARY, STAGED_TARGETS, Table
 
 SCHEMA = PLAYER_GAME_SUMMARY.schema
 COLUMNS = tuple(SCHEMA.names)
 ZONE_COLUMNS = tuple(f"{zone}_{part}" for zone in ("paint", "mid_range") for part in ("attempts", "makes"))
 TEAMS = ("ATL", "BOS", "CHI", "DEN", "LAL")
+NO_TABLES: Mapping[str, pa.Table] = {}
 Row = dict[str, Any]
 
 
@@ -192,6 +194,33 @@ class Computed:
     gaps: dict[tuple[str, date], Row]
     targets: list[tuple[str, date]]
     counts: dict[str, int]
+    passed: list[tuple[str, date, str]]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class MemoryReader:
+    """``transforms.contracts.HistoryReader`` over tables in memory."""
+
+    history: pa.Table
+    stored: list[tuple[str, date]]
+    sides: Mapping[str, pa.Table]
+
+    def read_history(self, start: date, end: date) -> pa.Table:
+        return cut_dates(self.history, start, end)
+
+    def read_side(self, table: Table, start: date, end: date) -> pa.Table | None:
+        rows = self.sides.get(table.path)
+        return rows if rows is None or table.partition is None else cut_dates(rows, start, end)
+
+    def read_stored_keys(self, start: date, end: date) -> pa.Table:
+        keys = [{"player_lookup": player, "game_date": day} for player, day in self.stored]
+        return cut_dates(pa.Table.from_pylist(keys, schema=STAGED_TARGETS), start, end)
+
+
+def cut_dates(rows: pa.Table, start: date, end: date) -> pa.Table:
+    dates = rows.column("game_date")
+    return rows.filter(pc.and_(pc.greater_equal(dates, pa.scalar(start)), pc.less(dates, pa.scalar(end))))
 
 
 def run_kernels(
@@ -201,18 +230,21 @@ def run_kernels(
     cuts: Iterable[date] = (),
     buckets: int = 1,
     stored: Iterable[tuple[str, date]] = (),
+    sides: Mapping[str, pa.Table] = NO_TABLES,
 ) -> Computed:
-    """Reads ``table`` in its window as chunks cut at ``cuts``, shards it, and computes."""
+    """Reads ``table`` in its window as chunks cut at ``cuts``, shards it, and computes.
+
+    ``sides`` are the side tables by ``Table.path``; those left out do not exist.
+    """
     low, high = spec.start - timedelta(days=365), spec.end
     edges = [low, *sorted(cut for cut in cuts if low < cut < high), high]
-    keys = pa.Table.from_pylist(
-        [{"player_lookup": player, "game_date": day} for player, day in stored], schema=STAGED_TARGETS
-    )
-    chunks = []
-    for start, end in pairwise(edges):
-        dates = table.column("game_date")
-        inside = pc.and_(pc.greater_equal(dates, pa.scalar(start)), pc.less(dates, pa.scalar(end)))
-        chunks.append(prepare_chunk(table.filter(inside), keys, spec, buckets))
+    reader = MemoryReader(table, list(stored), sides)
+    cleaned = read_references(reader, low, high + timedelta(days=365))
+    references = References.from_tables(cleaned.tables)
+    chunks = [
+        prepare_chunk(read_chunk(reader, start, end, spec), spec, buckets, references)
+        for start, end in pairwise(edges)
+    ]
     figures = TeamFigures(join_team_parts(part for chunk in chunks for part in chunk.team_parts.items()))
     features: dict[tuple[str, date], Row] = {}
     gaps: dict[tuple[str, date], Row] = {}
@@ -223,11 +255,13 @@ def run_kernels(
             assert failed == 0, skipped.to_pylist()[:1]
             for found, rows in ((features, made), (gaps, skipped)):
                 found |= {(row["player_lookup"], row["game_date"]): row for row in rows.to_pylist()}
-    counts: dict[str, int] = {}
+    counts = dict(cleaned.counts)
     for chunk in chunks:
         for name, count in chunk.counts.items():
             counts[name] = counts.get(name, 0) + count
     targets = [
         (row["player_lookup"], row["game_date"]) for chunk in chunks for row in chunk.targets.to_pylist()
     ]
-    return Computed(features, gaps, targets, counts)
+    passed = [tuple(row.values()) for chunk in chunks for row in chunk.passed.to_pylist()]
+    notes = [*cleaned.notes, *(note for chunk in chunks for note in chunk.notes)]
+    return Computed(features, gaps, targets, counts, passed, notes)

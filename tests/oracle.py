@@ -1,41 +1,46 @@
 """The features once more, slowly and plainly, to compare the vectorised kernels with.
 
-What `player_game_summary` alone can answer of the feature specification, restated over short lists of games:
-Python integers, one true division where the page writes one, no code in common with the pipeline. Not here:
-schedule, registry, aliases, injuries, lines, upcoming games. Numbers in comments are sections of that page.
+The feature specification restated over short lists of games: Python integers, one true division where the
+page writes one, no code in common with the pipeline. Rows and their arithmetic are in ``oracle_rows``,
+the optional tables in ``oracle_sides`` and ``oracle_schedule``. Numbers in comments are sections of that
+page.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, timedelta
-from decimal import Decimal
-from functools import cached_property, reduce
-from operator import add
+from datetime import date
+from functools import cached_property
 from typing import Any
 
-Figure = float | None
-Stats = dict[str, int | None]
-DAY = timedelta(days=1)
-WINDOW = 365 * DAY
-ZONES = ("paint", "mid_range", "three_pt")
+from oracle_rows import (
+    DAY,
+    WINDOW,
+    ZONES,
+    Figure,
+    Row,
+    Stats,
+    clamp,
+    is_exhibition,
+    knowing,
+    known,
+    mean,
+    ratio,
+    read_row,
+    share,
+    step,
+    told_by_id,
+    told_by_type,
+    total,
+)
+from oracle_sides import NO_SIDES, Facts, Sides
+
 ZONE_ATTEMPTS = tuple(f"{zone}_attempts" for zone in ZONES)
 OPTIONAL = frozenset({6, 10, 17, 18, 19, 25, 26, 27, 28, 29})
 TIERS = ((95, "gold"), (85, "silver"), (70, "bronze"), (50, "poor"), (0, "critical"))
-TRIMMED = ("player_lookup", "game_id", "team_abbr", "opponent_team_abbr", "season_type")
-# The order decides between duplicates.
-COLUMNS = (
-    "player_lookup", "game_id", "game_date", "team_abbr", "opponent_team_abbr", "points", "minutes_played",
-    "fg_attempts", "fg_makes", "three_pt_attempts", "three_pt_makes", "ft_attempts", "ft_makes",
-    "universal_player_id", "player_full_name", "season_year", "season_type", "is_home", "is_dnp",
-    "dnp_reason", "offensive_rebounds", "turnovers", "paint_attempts", "paint_makes", "mid_range_attempts",
-    "mid_range_makes", "processed_at",
-)  # fmt: skip
-COUNTED = [c for c in COLUMNS if c.endswith(("points", "_attempts", "_makes", "_rebounds", "turnovers"))]
 HISTORY, TEAM, SCHEDULE = ["player_history"], ["team_history"], ["schedule"]
 SOURCES = 6 * HISTORY + ["matchup"] + TEAM + HISTORY + TEAM + ["injury_report"] + 2 * HISTORY + 2 * TEAM
 SOURCES += SCHEDULE + TEAM + SCHEDULE + 4 * HISTORY + 3 * TEAM + 4 * ["betting_lines"] + 8 * HISTORY
@@ -60,130 +65,10 @@ class OracleResult:
     dropped: int = 0
     duplicates: int = 0
     rejected: int = 0
-
-
-# 1.1 Rows
-@dataclass(frozen=True)
-class Row:
-    player: str | None
-    game_id: str | None
-    day: date
-    team: str | None
-    opponent: str | None
-    season_type: str | None
-    season: int
-    is_home: bool | None
-    stat: Stats
-    played: bool
-    valid: bool
-    rank: tuple[object, ...]
-
-
-def trimmed(value: Any) -> str | None:
-    return None if value is None else str(value).strip(" \t\n\r\v\f") or None
-
-
-def finite(value: Any) -> Any:
-    return None if isinstance(value, float | Decimal) and not math.isfinite(value) else value
-
-
-def whole(value: Any) -> int | None:
-    assert value is None or value == int(value), "the import rejects fractions"
-    return None if value is None else int(value)
-
-
-def whole_seconds(value: Any) -> int | None:
-    minutes = float(value or 0)
-    # A finite figure whose product overflows is still "more than 100 minutes", not an unknown.
-    seconds = round(minutes * 60) if math.isfinite(minutes * 60) else int(minutes) * 60
-    return None if value is None else seconds
-
-
-def derived_season(day: date) -> int:
-    is_bubble = date(2020, 10, 1) <= day < date(2020, 10, 12)
-    return day.year if day.month >= 10 and not is_bubble else day.year - 1
-
-
-def derived_is_home(game_id: str | None, team: str | None) -> bool | None:
-    match = re.fullmatch(r"[0-9]{8}_([^_]+)_([^_]+)", game_id or "")
-    return team == match[2] if match and team in match.groups() else None
-
-
-def is_possible(stat: Stats) -> bool:
-    # No box score holds a million, and below it the integer arithmetic is exact everywhere.
-    in_range = all(value is None or 0 <= value <= 1_000_000 for value in stat.values())
-    pairs = [known(stat, f"{kind}_makes", f"{kind}_attempts") for kind in ("fg", "ft", *ZONES)]
-    in_order = all(pair is None or pair[0] <= pair[1] for pair in pairs)
-    return in_range and in_order and (stat["seconds"] or 0) <= 6000
-
-
-def read_row(raw: Mapping[str, Any], columns: Collection[str], day: date) -> Row:
-    cell = {name: finite(raw.get(name)) if name in columns else None for name in COLUMNS}
-    player, game_id, team, opponent, season_type = (trimmed(cell[name]) for name in TRIMMED)
-    stat: Stats = {name: whole(cell[name]) for name in COUNTED}
-    stat["seconds"] = seconds = whole_seconds(cell["minutes_played"])
-    points, is_dnp = stat["points"], cell["is_dnp"] is True
-    played = points is not None and not is_dnp and ((seconds or 0) > 0 or points > 0)
-    season = derived_season(day) if cell["season_year"] is None else int(cell["season_year"])
-    if cell["processed_at"] is not None and cell["processed_at"].tzinfo is None:
-        cell["processed_at"] = cell["processed_at"].replace(tzinfo=UTC)
-    cell |= {name: trimmed(cell[name]) for name in (*TRIMMED, "universal_player_id")}
-    cell |= stat | {"game_date": day, "minutes_played": seconds}
-    rank = (played, *((cell[name] is not None, cell[name]) for name in ("processed_at", "game_id", *COLUMNS)))
-    is_home = cell["is_home"] if "is_home" in columns else derived_is_home(game_id, team)
-    valid = None not in (player, game_id, team) and team != opponent and is_possible(stat)
-    return Row(player, game_id, day, team, opponent, season_type, season, is_home, stat, played, valid, rank)
-
-
-def letters(text: str | None) -> str:
-    return "".join(character for character in text or "" if character.isalpha()).lower()
-
-
-def nba_prefix(game_id: str | None) -> str:
-    return game_id[:3] if game_id is not None and re.fullmatch("[0-9]{10}", game_id) else ""
-
-
-def is_exhibition(row: Row) -> bool:
-    kind = letters(row.season_type)
-    return "preseason" in kind or "allstar" in kind or nba_prefix(row.game_id) in ("001", "003")
-
-
-# 1.4 Arithmetic
-def known(stat: Mapping[str, Any], *names: str) -> list[int] | None:
-    values = [stat[name] for name in names]
-    return None if None in values else values
-
-
-def knowing(games: Iterable[Row], *names: str) -> list[Row]:
-    return [game for game in games if known(game.stat, *names) is not None]
-
-
-def total(games: Iterable[Row], name: str) -> int:
-    return sum(value for game in games if (value := game.stat[name]) is not None)
-
-
-def ratio(part: int, everything: int) -> Figure:
-    return part / everything if everything != 0 else None
-
-
-def share(games: Iterable[Row], part: str, everything: str) -> Figure:
-    both = knowing(games, part, everything)
-    return ratio(total(both, part), total(both, everything))
-
-
-def mean(figures: Iterable[Figure]) -> Figure:
-    present = [figure for figure in figures if figure is not None]
-    # sum() compensates from Python 3.12 on, and then gives other bits.
-    return reduce(add, present) / len(present) if present else None
-
-
-def clamp(value: float, low: float, high: float) -> float:
-    return max(low, min(high, value))
-
-
-def step(change: int, large: int, small: int) -> int:
-    size = 2 if abs(change) >= large else 1 if abs(change) >= small else 0
-    return size if change > 0 else -size
+    origins: dict[tuple[str, date], str] = field(default_factory=dict)
+    """Of every target: ``player row``, ``upcoming`` or ``injured``."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """Of the optional tables' rows on the targets' dates; of all aliases."""
 
 
 # 1.3 Team games
@@ -268,8 +153,8 @@ class League:
 class View:
     """What is known of one target before its date: its own facts and its windows (1.2), oldest first."""
 
-    def __init__(self, target: Row, league: League) -> None:
-        self.target, self.league, self.day = target, league, target.day
+    def __init__(self, target: Row, league: League, facts: Facts) -> None:
+        self.target, self.league, self.facts, self.day = target, league, facts, target.day
         oldest, today, days = target.day - WINDOW, target.day, league.season_days[target.season]
         ours, theirs = league.games_of.get(target.team, ()), league.games_of.get(target.opponent, ())
         self.rows = [row for row in league.history.get(target.player, ()) if oldest <= row.day < today]
@@ -280,7 +165,8 @@ class View:
         self.days_rest = (today - self.games[-1].day).days if self.games else None
         self.team = [game for game in ours if oldest <= game.day < today]
         self.opponent = [game for game in theirs if oldest <= game.day < today]
-        self.first = min([today, *(day for day in days if oldest <= day < today)])
+        played = [day for day in days if oldest <= day < today]
+        self.first = min([today, *played, *facts.regular_days(target.season, today)])
 
     def fatigue_score(self) -> Figure:
         if self.days_rest is None:
@@ -291,6 +177,8 @@ class View:
         score -= (10 if seconds > 14_400 else 0) + (8 if seconds > 2_100 * timed else 0)
         fortnight = {game.day for game in self.games if self.day - 14 * DAY <= game.day}
         pairs = sum(day + DAY in fortnight for day in fortnight)
+        age = self.facts.age(self.target.player, self.day) or 0
+        score -= 10 if age >= 35 else 5 if age >= 30 else 0
         return clamp(score - (12 if pairs >= 2 else 5 * pairs), 0, 100)
 
     def shot_zone_mismatch_score(self) -> Figure:
@@ -350,13 +238,10 @@ def points_slope(points: Sequence[int]) -> Figure:
     return top / (n * sum(at * at for at in i) - sum(i) ** 2) if n >= 5 else None
 
 
-def playoff_game(target: Row) -> Figure:
-    kind = letters(target.season_type)
-    if any(word in kind for word in ("playoff", "playin", "postseason")):
-        return 1
-    if any(word in kind for word in ("regular", "cup", "tournament")):
-        return 0
-    return {"004": 1, "005": 1, "002": 0, "006": 0}.get(nba_prefix(target.game_id))
+def playoff_game(target: Row, facts: Facts) -> Figure:
+    """2.6: the first that tells."""
+    told = (told_by_type(target.season_type), facts.schedule.playoff_game(target), told_by_id(target.game_id))
+    return next((kind for kind in told if kind is not None), None)
 
 
 def vector(view: View) -> list[Figure]:
@@ -375,15 +260,15 @@ def vector(view: View) -> list[Figure]:
     return [
         f0, ratio(sum(points), len(points)), f2, points_std(points),  # 0-3
         len(view.last_week), view.fatigue_score(), view.shot_zone_mismatch_score(), f7,  # 4-7
-        view.usage_spike_score(), view.rest_advantage(), None,  # 8-10
+        view.usage_spike_score(), view.rest_advantage(), view.facts.injury_risk(target),  # 8-10
         step(3 * sum(points[-2:]) - 2 * sum(points[-5:-2]), 30, 12) if len(points) >= 5 else None,  # 11
         view.minutes_change(), mean(map(view.league.defensive_rating, theirs)), f14,  # 12-14
-        target.is_home, view.back_to_back(), playoff_game(target),  # 15-17
+        target.is_home, view.back_to_back(), playoff_game(target, view.facts),  # 15-17
         share(charted, "paint_attempts", "fg_attempts"), share(charted, "mid_range_attempts", "fg_attempts"),
         share(last10, "three_pt_attempts", "fg_attempts"),  # 20
         share(last10, "ft_makes", "points") if len(knowing(last10, "ft_makes")) >= 5 else None,  # 21
         f22, mean(game.offensive_rating for game in ours), view.team_win_pct(),  # 22-24
-        None, None, None, None, ratio(total(met, "points"), len(met)),  # 25-29
+        *view.facts.betting_lines(target), ratio(total(met, "points"), len(met)),  # 25-29
         len(met) if target.opponent is not None else None,  # 30
         ratio(total(timed, "seconds"), 60 * len(timed)),  # 31
         ratio(60 * total(on_court, "points"), total(on_court, "seconds")),  # 32
@@ -410,9 +295,15 @@ def feature_row(view: View) -> OracleRow:
 
 
 # 4 Skips
-def skip_reason(view: View, bootstrap_days: int, min_games: int) -> str | None:
-    if not view.target.valid:
+def skip_reason(view: View, bootstrap_days: int, min_games: int, today: date) -> str | None:
+    target = view.target
+    if not target.valid:
         return "invalid_input"
+    if view.facts.is_unregistered(target.player):
+        return "unregistered_player"
+    # Reading: also when the key has a stored row, since nothing says any more that the player was there.
+    if target.origin == "upcoming" and target.day < today:
+        return "no_game_summary"
     if view.day < view.first + bootstrap_days * DAY and len(view.last10) < min_games:
         return "bootstrap"
     if not view.games:
@@ -423,27 +314,38 @@ def skip_reason(view: View, bootstrap_days: int, min_games: int) -> str | None:
 def compute(
     rows: Iterable[Mapping[str, Any]], columns: Collection[str], start: date, end: date, *,
     bootstrap_days: int = 14, min_games: int = 5, stored_keys: Collection[tuple[str, date]] = frozenset(),
+    sides: Sides = NO_SIDES, today: date = date.min, include_injured: bool = False,
 ) -> OracleResult:  # fmt: skip
-    """One feature row or one gap for every (player, date) with a row in `[start, end]`, both inclusive."""
+    """One feature row or one gap for every target of the dates `[start, end]`, both inclusive.
+
+    `columns` are those of the player rows' table; `stored_keys` have a feature row already; `today` is the
+    run's date in US Eastern time.
+    """
+    facts = Facts(sides, start, end)
     read: list[Row] = []
     for raw in rows:
         day = raw.get("game_date")
         if day is not None and start - WINDOW <= day <= end:
-            read.append(read_row(raw, columns, day))
-    official = [row for row in read if not is_exhibition(row)]
+            read.append(read_row(raw, columns, day, facts.name_player))
+    official = [row for row in read if not is_exhibition(row.season_type, row.game_id)]
     # The greatest rank is written last and stays; rows without a lookup are never duplicates.
     ranked = sorted(official, key=lambda row: row.rank)
     kept = list({(row.player or object(), row.day): row for row in ranked}.values())
     result = OracleResult(dropped=len(read) - len(official), duplicates=len(official) - len(kept))
-    league = League(kept)
-    for target in kept:
-        if target.player is None:
-            result.rejected += 1
-        elif start <= target.day:
-            key, view = (target.player, target.day), View(target, league)
-            reason = skip_reason(view, 0 if key in stored_keys else bootstrap_days, min_games)
-            if reason is None:
-                result.features[key] = feature_row(view)
-            else:
-                result.gaps[key] = OracleGap(reason)
+    result.rejected = sum(row.player is None for row in kept)
+    targets = {(row.player, row.day): row for row in kept if row.player is not None and start <= row.day}
+    targets = facts.find_upcoming() | targets  # 5.5: the player row's facts
+    injured = facts.find_injured(targets)
+    # Reading: a stored row admits a key that a report alone names.
+    targets |= {key: row for key, row in injured.items() if include_injured or key in stored_keys}
+    league, result.counts = League(kept), facts.counts
+    for key, target in targets.items():
+        view = View(target, league, facts)
+        # Options admit, they never take away.
+        reason = skip_reason(view, 0 if key in stored_keys else bootstrap_days, min_games, today)
+        result.origins[key] = target.origin
+        if reason is None:
+            result.features[key] = feature_row(view)
+        else:
+            result.gaps[key] = OracleGap(reason)
     return result

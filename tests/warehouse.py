@@ -30,10 +30,11 @@ from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_connection import transaction
 from pipeline.warehouse.duckdb_load import create_input, insert_incoming, raise_version
 from transforms.compute import compute_bucket
-from transforms.contracts import FEATURES, GAPS, TARGETS, StagedFile
-from transforms.history import join_team_parts, prepare_chunk
+from transforms.contracts import FEATURES, GAPS, PASSED, TARGETS, StagedFile
+from transforms.history import join_team_parts, prepare_chunk, read_chunk
 from transforms.kernels.team_figures import TeamFigures
-from transforms.schema import PLAYER_GAME_SUMMARY, STAGED_FEATURES, STAGED_GAPS, STAGED_TARGETS
+from transforms.references import References, read_references
+from transforms.schema import PLAYER_GAME_SUMMARY, STAGED_FEATURES, STAGED_GAPS
 
 Row = dict[str, Any]
 Key = tuple[str, date]
@@ -174,6 +175,7 @@ class Staged:
     features: pa.Table
     gaps: pa.Table
     targets: pa.Table
+    passed: pa.Table
     rows_read: int
     players: int
     failed: int
@@ -231,10 +233,11 @@ class House:
         number = next(_NUMBERS)
         with self.warehouse.share_reader():
             inputs = self.warehouse.read_input_state(config.dates)
-            plan = check_dependencies(self.warehouse, config.targets).plan
+            run_at = RUN_AT + timedelta(hours=number)
+            plan = check_dependencies(self.warehouse, config.make_targets(run_at)).plan
             run = RunSpec(
                 run_id=f"run{number:04}",
-                run_at=RUN_AT + timedelta(hours=number),
+                run_at=run_at,
                 mode="backfill",
                 targets=DateRange.inclusive(config.start_date, config.end_date),
                 window=plan.window,
@@ -259,7 +262,12 @@ class House:
     def write(self, staged: Staged) -> list[StagedFile]:
         """The staged files; ``close_staging`` of the run removes them."""
         stager = self.warehouse.open_staging(staged.run.run_id)
-        tables = {FEATURES: staged.features, GAPS: staged.gaps, TARGETS: staged.targets}
+        tables = {
+            FEATURES: staged.features,
+            GAPS: staged.gaps,
+            TARGETS: staged.targets,
+            PASSED: staged.passed,
+        }
         return [
             (kind, stager.write(kind, f"{part:05}", batch), batch.num_rows)
             for kind, table in tables.items()
@@ -297,20 +305,22 @@ class House:
 def compute_stages(warehouse: DuckDBWarehouse, plan: Plan, run: RunSpec) -> Staged:
     """What the graph does between reading and staging."""
     reader = warehouse.open_reader(plan.columns)
+    references = read_references(reader, plan.schedule.start, plan.schedule.end)
+    known = References.from_tables(references.tables)
     spec, chunks, rows_read = plan.targets, [], 0
     for low, high in plan.chunks:
-        start, end = date.fromisoformat(low), date.fromisoformat(high)
-        raw = reader.read_history(start, end)
-        rows_read += raw.num_rows
-        start, end = max(start, spec.start), min(end, spec.end)
-        stored = reader.read_stored_keys(start, end) if start < end else STAGED_TARGETS.empty_table()
-        chunks.append(prepare_chunk(raw, stored, spec, 1))
+        raw = read_chunk(reader, date.fromisoformat(low), date.fromisoformat(high), spec)
+        rows_read += raw.history.num_rows
+        chunks.append(prepare_chunk(raw, spec, 1, known))
     figures = TeamFigures(join_team_parts(part for chunk in chunks for part in chunk.team_parts.items()))
     batches = [batch for chunk in chunks for _, batch in chunk.rows]
-    targets = pa.Table.from_batches([chunk.targets for chunk in chunks])
+    targets, passed = (
+        pa.Table.from_batches([getattr(chunk, kind) for chunk in chunks]) for kind in (TARGETS, PASSED)
+    )
     if not batches:
-        return Staged(run, STAGED_FEATURES.empty_table(), STAGED_GAPS.empty_table(), targets, rows_read, 0, 0)
+        features, gaps = STAGED_FEATURES.empty_table(), STAGED_GAPS.empty_table()
+        return Staged(run, features, gaps, targets, passed, rows_read, 0, 0)
     rows = pa.Table.from_batches(batches)
     features, gaps, failed = compute_bucket(rows, figures, spec)
     players = len(rows.column("player_lookup").unique())
-    return Staged(run, features, gaps, targets, rows_read, players, failed)
+    return Staged(run, features, gaps, targets, passed, rows_read, players, failed)

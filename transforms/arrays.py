@@ -7,6 +7,7 @@ may be unknown is a plain float64 array in which NaN stands for NULL. NaN never 
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,6 +57,11 @@ def to_days(array: pa.Array) -> Ints:
     return days
 
 
+def to_day(day: date) -> int:
+    """Days since 1970-01-01."""
+    return (day - date(1970, 1, 1)).days
+
+
 def to_codes(array: pa.DictionaryArray) -> Codes:
     """The codes of a dictionary array, -1 where NULL."""
     indices = array.indices.cast(pa.int32())
@@ -63,6 +69,45 @@ def to_codes(array: pa.DictionaryArray) -> Codes:
         indices = pc.fill_null(indices, -1)
     codes: Codes = indices.to_numpy(zero_copy_only=False)
     return codes
+
+
+def codes_among(column: pa.DictionaryArray, names: pa.Array) -> Codes:
+    """The position of each value in ``names`` (distinct), -1 where it is not among them or NULL."""
+    position = pc.index_in(column.dictionary, names)
+    codes: Codes = np.append(pc.fill_null(position, -1).to_numpy(zero_copy_only=False), -1)[to_codes(column)]
+    return codes
+
+
+def read_column(raw: pa.Table, field: pa.Field) -> pa.Array:
+    """The column in its declared type; all NULL when the table does not have it."""
+    if field.name not in raw.column_names:
+        return pa.nulls(raw.num_rows, field.type)
+    column = single_chunk(raw, field.name)
+    # of an instant, parts below a microsecond are cut off; of a number nothing is
+    return column if column.type == field.type else column.cast(field.type, safe=not _is_instant(field.type))
+
+
+def _is_instant(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind))
+
+
+def trim_text(column: pa.Array) -> pa.DictionaryArray:
+    """Dictionary-encoded text without ASCII white space around it; blank text is NULL."""
+    encoded = column.dictionary_encode()
+    values = pc.ascii_trim_whitespace(encoded.dictionary)
+    blank = pc.equal(values, "")
+    if values.equals(encoded.dictionary) and not pc.any(blank).as_py():
+        return encoded
+    return replace_values(encoded, pc.if_else(blank, None, values))
+
+
+def replace_values(column: pa.DictionaryArray, values: pa.Array) -> pa.DictionaryArray:
+    """The column with ``values`` in the place of its dictionary's; they may be alike or NULL."""
+    unique = values.dictionary_encode()
+    codes, remap = to_codes(column), to_codes(unique)
+    if len(remap) == 0:
+        return column
+    return from_codes(np.where(codes < 0, -1, remap[codes]).astype(np.int32), unique.dictionary)
 
 
 def from_codes(codes: Codes, values: pa.Array) -> pa.DictionaryArray:

@@ -15,8 +15,8 @@ class Basis:
 
     ``windows`` over the player's rows (attributes of ``kernels.player_windows.Windows``) and the
     ``figures`` of those rows that enter; figures of the team context (``kernels.team_context``) of
-    the target's ``own`` team and of its ``opponent``; other ``features``; ``facts`` of the
-    target's own row; ``rest``: the player's days of rest.
+    the target's ``own`` team and of its ``opponent``; other ``features``; ``facts`` that are known of
+    the target itself (``is_home`` and ``facts.FACT_FIELDS``); ``rest``: the player's days of rest.
     """
 
     windows: tuple[str, ...] = ()
@@ -32,7 +32,9 @@ LAST_5 = Basis(("last_5",), ("points",))
 LAST_10 = Basis(("last_10",), ("points",))
 SEASON = Basis(("season",), ("points",))
 LAST_WEEK = Basis(("last_7_days",))
-LOAD = Basis(("last_7_days", "last_14_days"), ("seconds",), own=("played_yesterday",), rest=True)
+LOAD = Basis(
+    ("last_7_days", "last_14_days"), ("seconds",), own=("played_yesterday",), facts=("age",), rest=True
+)
 ZONES = Basis(
     ("last_10",),
     ("paint_attempts", "mid_range_attempts", "three_pt_attempts"),
@@ -47,7 +49,7 @@ OPPONENT_DEFENCE = Basis(opponent=("defensive_rating_last_15",))
 OPPONENT_PACE = Basis(opponent=("pace_last_15",))
 HOME = Basis(facts=("is_home",))
 YESTERDAY = Basis(own=("played_yesterday",))
-KIND_OF_GAME = Basis(facts=("season_type", "game_id"))
+KIND_OF_GAME = Basis(facts=("playoff",))
 SHOTS = Basis(("last_10",), ("paint_attempts", "mid_range_attempts", "three_pt_attempts", "fg_attempts"))
 THREES = Basis(("last_10",), ("three_pt_attempts", "fg_attempts"))
 FREE_THROWS = Basis(("last_10",), ("ft_makes", "points"))
@@ -60,4 +62,8 @@ MINUTES = Basis(("last_10",), ("seconds",))
 POINTS_AND_MINUTES = Basis(("last_10",), ("points", "seconds"))
 ROWS = Basis(("last_10_rows",), ("played",))
 FORM = Basis(features=("points_avg_last_5", "points_avg_season", "points_std_last_10"))
-NOTHING_READ = Basis()
+REPORT = Basis(facts=("injury_risk",))
+LINE = Basis(facts=("line",))
+OPENING_LINE = Basis(facts=("opening_line",))
+LINE_MOVE = Basis(facts=("line", "opening_line"))
+LINE_OFFERED = Basis(facts=("has_line",))

@@ -7,6 +7,7 @@ row contributes to team games and windows is not here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.arrays import Bools, Ints, from_codes, single_chunk, to_codes, to_known
+from transforms.arrays import (
+    Bools,
+    Ints,
+    codes_among,
+    read_column,
+    single_chunk,
+    to_codes,
+    to_known,
+    trim_text,
+)
+from transforms.game_types import find_exhibition_ids, find_exhibition_types
+from transforms.people import KEY, NO_NAMES, find_shared, rename_players
 from transforms.schema import INTEGER_STATISTICS, PLAYER_GAME_SUMMARY
 
 KEY_TEXTS = ("player_lookup", "game_id", "team_abbr", "opponent_team_abbr")
@@ -51,7 +63,9 @@ class CleanRows:
     ``table`` has the columns of ``player_game_summary`` except ``minutes_played`` and
     ``processed_at``: texts trimmed and dictionary-encoded, integers int64, ``seconds`` instead of
     minutes, ``season_year`` never NULL, plus ``played`` bool and ``invalid`` int8 (a code of
-    :data:`INVALID_RULES`). ``rejected`` counts the rows left that have no player.
+    :data:`INVALID_RULES`). ``rejected`` counts the rows left that have no player. ``renamed`` are the
+    keys of rows that an alias stood in, with the lookup that they count under; ``exhibitions`` the keys
+    of rows that were dropped; ``shared`` the keys that rows of several people contend for.
     """
 
     table: pa.Table
@@ -61,11 +75,18 @@ class CleanRows:
     invalid: int
     rejected: int
     non_finite: int
+    renamed: pa.Table
+    exhibitions: pa.Table
+    shared: pa.Table
 
 
-def clean_rows(raw: pa.Table) -> CleanRows:
-    """The rows of ``raw`` that count. ``raw`` holds whole dates, without NULL dates."""
+def clean_rows(raw: pa.Table, aliases: Mapping[str, str] = NO_NAMES) -> CleanRows:
+    """The rows of ``raw`` that count. ``raw`` holds whole dates, without NULL dates.
+
+    ``aliases`` give the lookup that counts for each alias; they apply before anything is keyed.
+    """
     table, non_finite = normalize_columns(raw)
+    table, renamed = rename_players(table, aliases)
     passed_over = find_passed_over(table)
     unique = table if not passed_over.any() else table.filter(pa.array(passed_over == KEPT))
     # the rule for duplicates compares the season as it was read, so it is filled only now
@@ -81,6 +102,9 @@ def clean_rows(raw: pa.Table) -> CleanRows:
         invalid=int(np.count_nonzero(codes)),
         rejected=int(unique.column("player_lookup").null_count),
         non_finite=non_finite,
+        renamed=renamed,
+        exhibitions=table.filter(pa.array(passed_over == EXHIBITION)).select(KEY),
+        shared=find_shared(table, passed_over == EXHIBITION, passed_over == DUPLICATE),
     )
 
 
@@ -106,26 +130,7 @@ def normalize_columns(raw: pa.Table) -> tuple[pa.Table, int]:
 
 
 def _column(raw: pa.Table, name: str) -> pa.Array:
-    """The column in its declared type; all NULL when the table does not have it."""
-    wanted = PLAYER_GAME_SUMMARY.schema.field(name).type
-    if name not in raw.column_names:
-        return pa.nulls(raw.num_rows, wanted)
-    column = single_chunk(raw, name)
-    return column if column.type == wanted else column.cast(wanted)
-
-
-def trim_text(column: pa.Array) -> pa.DictionaryArray:
-    """Dictionary-encoded text without ASCII white space around it; blank text is NULL."""
-    encoded = column.dictionary_encode()
-    values = pc.ascii_trim_whitespace(encoded.dictionary)
-    blank = pc.equal(values, "")
-    if values.equals(encoded.dictionary) and not pc.any(blank).as_py():
-        return encoded
-    unique = pc.if_else(blank, None, values).dictionary_encode()
-    codes, remap = to_codes(encoded), to_codes(unique)
-    if len(remap) == 0:
-        return encoded
-    return from_codes(np.where(codes < 0, -1, remap[codes]).astype(np.int32), unique.dictionary)
+    return read_column(raw, PLAYER_GAME_SUMMARY.schema.field(name))
 
 
 def to_seconds(minutes: pa.Array) -> tuple[pa.Array, int]:
@@ -181,31 +186,13 @@ def find_played(points: pa.Array, seconds: pa.Array, is_dnp: pa.Array) -> Bools:
 def find_passed_over(table: pa.Table) -> npt.NDArray[np.int8]:
     """For each normalized row why it does not count at all: :data:`EXHIBITION` or
     :data:`DUPLICATE`, else :data:`KEPT`. An exhibition game is nobody's rival."""
-    codes = np.where(find_exhibitions(table), EXHIBITION, KEPT).astype(np.int8)
+    kinds, ids = single_chunk(table, "season_type"), single_chunk(table, "game_id")
+    exhibitions = find_exhibition_types(kinds) | find_exhibition_ids(ids)
+    codes = np.where(exhibitions, EXHIBITION, KEPT).astype(np.int8)
     kept = np.flatnonzero(codes == KEPT)
     losers = find_losers(table if len(kept) == table.num_rows else table.take(kept))
     codes[kept[losers]] = DUPLICATE
     return codes
-
-
-def find_exhibitions(table: pa.Table) -> Bools:
-    """Rows of preseason and all-star games, by season type or by NBA game id."""
-    season_type, game_id = single_chunk(table, "season_type"), single_chunk(table, "game_id")
-    letters = read_letters(season_type.dictionary)
-    named = pc.match_substring_regex(letters, "preseason|allstar")
-    numbered = pc.match_substring_regex(game_id.dictionary, "^00[13][0-9]{7}$")
-    return _mask_of(season_type, named) | _mask_of(game_id, numbered)
-
-
-def read_letters(texts: pa.Array) -> pa.Array:
-    """Only the letters of each text, in lower case."""
-    return pc.replace_substring_regex(pc.utf8_lower(texts), r"[^\p{L}]+", "")
-
-
-def _mask_of(column: pa.DictionaryArray, flags: pa.Array) -> Bools:
-    """The flag of each row's dictionary value; False where the value is NULL."""
-    table = np.append(pc.fill_null(flags, False).to_numpy(zero_copy_only=False), False)
-    return table[to_codes(column)]
 
 
 def find_losers(table: pa.Table) -> Bools:
@@ -253,15 +240,14 @@ def judge_rows(table: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
     """The code of the first rule of :data:`INVALID_RULES` that each row breaks, 0 when valid."""
     known = {name: to_known(single_chunk(table, name)) for name in STATISTICS}
     texts = {name: to_codes(single_chunk(table, name)) for name in KEY_TEXTS}
-    team = single_chunk(table, "team_abbr")
-    facing = pc.index_in(single_chunk(table, "opponent_team_abbr").dictionary, team.dictionary)
-    team_of_opponent = np.append(pc.fill_null(facing, -2).to_numpy(zero_copy_only=False), -2)
+    facing = codes_among(
+        single_chunk(table, "opponent_team_abbr"), single_chunk(table, "team_abbr").dictionary
+    )
     broken: dict[str, Bools] = {
         "player_lookup is missing": texts["player_lookup"] < 0,
         "game_id is missing": texts["game_id"] < 0,
         "team_abbr is missing": texts["team_abbr"] < 0,
-        "team_abbr equals opponent_team_abbr": team_of_opponent[texts["opponent_team_abbr"]]
-        == texts["team_abbr"],
+        "team_abbr equals opponent_team_abbr": (facing >= 0) & (facing == texts["team_abbr"]),
         "minutes_played above 100": known["seconds"].values > LONGEST_GAME_SECONDS,
     }
     for name in STATISTICS:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import pyarrow as pa
 
-from transforms.arrays import Bools, Ints, single_chunk, to_codes, to_days, to_known
+from transforms.arrays import Bools, Ints, single_chunk, to_codes, to_day, to_days, to_known
 from transforms.contracts import TargetSpec
 from transforms.gaps import (
     NO_GAP,
@@ -27,6 +26,7 @@ from transforms.kernels.features import compute_values
 from transforms.kernels.player_windows import HISTORY_STATISTICS, PlayerRows, Windows, sort_rows
 from transforms.kernels.team_context import FIGURES
 from transforms.kernels.team_figures import TeamFigures
+from transforms.people import ANNOUNCED
 from transforms.rows import build_features, build_gaps
 from transforms.schema import STAGED_FEATURES
 
@@ -79,8 +79,7 @@ def _fail_player(rows: pa.Table, spec: TargetSpec, error: Exception) -> pa.Table
 
 def _find_targets(rows: pa.Table, spec: TargetSpec) -> Ints:
     day = to_days(single_chunk(rows, "game_date"))
-    epoch = date(1970, 1, 1)
-    return np.flatnonzero((day >= (spec.start - epoch).days) & (day < (spec.end - epoch).days))
+    return np.flatnonzero((day >= to_day(spec.start)) & (day < to_day(spec.end)))
 
 
 @dataclass(frozen=True)
@@ -119,6 +118,8 @@ def compute_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> t
     season_first = figures.season_first(*own, day)
     evidence = Evidence(
         invalid=single_chunk(own_rows, "invalid").to_numpy(),
+        registered=to_known(single_chunk(own_rows, "registered")).values.astype(bool),
+        no_show=(single_chunk(own_rows, "origin").to_numpy() == ANNOUNCED) & (day < to_day(spec.today)),
         stored=to_known(single_chunk(own_rows, "stored")).values.astype(bool),
         season_first=season_first,
         day=day,

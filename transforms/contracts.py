@@ -13,11 +13,12 @@ from typing import Protocol
 import pyarrow as pa
 
 from transforms.gaps import Admission
+from transforms.schema import Table
 
-FEATURES, GAPS, TARGETS = "features", "gaps", "targets"
+FEATURES, GAPS, TARGETS, PASSED = "features", "gaps", "targets", "passed"
 """The kinds of staged files."""
 
-STAGES = ("extract", "clean", "shuffle", "teams", "calculate", "save", "commit")
+STAGES = ("references", "extract", "clean", "shuffle", "teams", "calculate", "save", "commit")
 """The stages of a run that are timed, in the order of the data's way."""
 
 Chunk = tuple[str, str]
@@ -26,8 +27,10 @@ Chunk = tuple[str, str]
 StagedFile = tuple[str, str, int]
 """(kind, path, rows)."""
 
-StageRecord = tuple[str, int, int, int, dict[str, int]]
-"""(stage, started, ended, busy, counts): microseconds since the epoch, and microseconds."""
+StageRecord = tuple[str, int, int, int, dict[str, int], list[str]]
+"""(stage, started, ended, busy, counts, notes): microseconds since the epoch, and microseconds.
+
+Notes are sentences for a person: what a count alone would not let anybody find again."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,18 @@ class TargetSpec:
 
 
 class HistoryReader(Protocol):
-    """Reads ``player_game_summary`` and the stored keys for ``start <= game_date < end``."""
+    """Reads the inputs and the stored keys for ``start <= game_date < end``.
+
+    Of each input the known columns are read, those that the table has.
+    """
 
     def read_history(self, start: date, end: date) -> pa.Table:
-        """The known columns of every row in the window, those that the table has."""
+        """Every row of ``player_game_summary`` in the window."""
+        ...
+
+    def read_side(self, table: Table, start: date, end: date) -> pa.Table | None:
+        """The rows of a side table in the window, all of them where it has no date; None where it does
+        not exist."""
         ...
 
     def read_stored_keys(self, start: date, end: date) -> pa.Table:

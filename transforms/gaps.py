@@ -15,13 +15,31 @@ from transforms.arrays import Bools, Ints, from_codes
 from transforms.cleaning import INVALID_RULES
 
 INVALID_INPUT = "invalid_input"
+UNREGISTERED_PLAYER = "unregistered_player"
+NO_GAME_SUMMARY = "no_game_summary"
 BOOTSTRAP = "bootstrap"
 NO_HISTORY = "no_history"
 MISSING_DEPENDENCY = "missing_dependency"
 PROCESSING_ERROR = "processing_error"
-REASONS = (INVALID_INPUT, BOOTSTRAP, NO_HISTORY, MISSING_DEPENDENCY, PROCESSING_ERROR)
+REASONS = (
+    INVALID_INPUT,
+    UNREGISTERED_PLAYER,
+    NO_GAME_SUMMARY,
+    BOOTSTRAP,
+    NO_HISTORY,
+    MISSING_DEPENDENCY,
+    PROCESSING_ERROR,
+)
 
 NO_GAP = -1
+
+FIXED_DETAILS = {
+    UNREGISTERED_PLAYER: "the registry does not know this player",
+    NO_GAME_SUMMARY: "named by the upcoming games, but no player row appeared",
+    NO_HISTORY: "no played game in the 365 days before",
+    MISSING_DEPENDENCY: "neither team has a game in the 365 days before",
+}
+"""The detail of the reasons that say everything themselves."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +60,16 @@ class Admission:
 class Evidence:
     """What decides about each target; arrays of one length.
 
-    ``invalid`` is a code of ``cleaning.INVALID_RULES``; ``stored`` says that the key has a
-    feature row; ``season_first`` is the season's first date, ``day`` the target's; ``games`` the
-    number of last-10 games; ``team_games`` whether either team has a game in the window.
+    ``invalid`` is a code of ``cleaning.INVALID_RULES``; ``registered`` says that the registry knows
+    the player, or that there is none; ``no_show`` that the game was announced and is over, and the
+    player has no row; ``stored`` that the key has a feature row. ``season_first`` is the season's
+    first date, ``day`` the target's; ``games`` the number of last-10 games; ``team_games`` whether
+    either team has a game in the window.
     """
 
     invalid: npt.NDArray[np.int8]
+    registered: Bools
+    no_show: Bools
     stored: Bools
     season_first: Ints
     day: Ints
@@ -60,6 +82,8 @@ def find_gaps(evidence: Evidence, admission: Admission) -> npt.NDArray[np.int8]:
     early = evidence.day < evidence.season_first + admission.bootstrap_days
     applies = {
         INVALID_INPUT: evidence.invalid != 0,
+        UNREGISTERED_PLAYER: ~evidence.registered,
+        NO_GAME_SUMMARY: evidence.no_show,
         BOOTSTRAP: early & (evidence.games < admission.min_games) & ~evidence.stored,
         NO_HISTORY: evidence.games == 0,
         MISSING_DEPENDENCY: ~evidence.team_games,
@@ -78,22 +102,11 @@ def describe_gaps(
         f"{n} of {admission.min_games} games, in the season's first {admission.bootstrap_days} days"
         for n in range(admission.min_games)
     ]
-    fixed = [
-        "no played game in the 365 days before",
-        "neither team has a game in the 365 days before",
-    ]
-    texts = [*INVALID_RULES, *short, *fixed]
-    codes = np.select(
-        [
-            reasons == REASONS.index(INVALID_INPUT),
-            reasons == REASONS.index(BOOTSTRAP),
-            reasons == REASONS.index(NO_HISTORY),
-        ],
-        [
-            evidence.invalid.astype(np.int64),
-            len(INVALID_RULES) + evidence.games,
-            np.full(len(reasons), len(texts) - 2),
-        ],
-        len(texts) - 1,
-    )
-    return from_codes(codes.astype(np.int32), pa.array(texts))
+    texts = [*FIXED_DETAILS.values(), *INVALID_RULES, *short]
+    code = np.zeros(len(reasons), dtype=np.int64)
+    for position, reason in enumerate(FIXED_DETAILS):
+        code[reasons == REASONS.index(reason)] = position
+    invalid, bootstrap = (reasons == REASONS.index(reason) for reason in (INVALID_INPUT, BOOTSTRAP))
+    code = np.where(invalid, len(FIXED_DETAILS) + evidence.invalid, code)
+    code = np.where(bootstrap, len(FIXED_DETAILS) + len(INVALID_RULES) + evidence.games, code)
+    return from_codes(code.astype(np.int32), pa.array(texts))

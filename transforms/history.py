@@ -7,18 +7,18 @@ apply both are in ``stages``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from transforms.arrays import Bools, Codes, Ints, single_chunk, to_batch, to_codes, to_days
+from transforms.arrays import single_chunk, to_batch, to_codes
 from transforms.cleaning import CleanRows, clean_rows
-from transforms.contracts import TargetSpec
+from transforms.contracts import HistoryReader, TargetSpec
+from transforms.facts import FACT_FIELDS, add_facts
 from transforms.hashing import assign_buckets
-from transforms.kernels.matchup import tell_playoff
 from transforms.kernels.player_windows import HISTORY_STATISTICS
 from transforms.kernels.team_context import (
     build_team_context,
@@ -26,7 +26,11 @@ from transforms.kernels.team_context import (
     list_team_days,
 )
 from transforms.kernels.team_games import LABEL32, TEAM_GAMES, sum_team_games
+from transforms.people import KEY, has_key
+from transforms.references import MOST_NOTES, NO_REFERENCES, References
 from transforms.schema import STAGED_TARGETS
+from transforms.sides import DATED_TABLES, Sides, clean_sides
+from transforms.targets import find_inside, name_targets
 
 PLAYER_HISTORY = pa.schema(
     [
@@ -43,18 +47,29 @@ PLAYER_HISTORY = pa.schema(
         pa.field("game_date", pa.date32()),
         pa.field("season_year", pa.int64()),
         pa.field("is_home", pa.bool_()),
-        pa.field("playoff", pa.float64()),
         pa.field("played", pa.bool_()),
         pa.field("invalid", pa.int8()),
+        pa.field("origin", pa.int8()),
         pa.field("stored", pa.bool_()),
         pa.field("usage", pa.float64()),
         *(pa.field(name, pa.int64()) for name in HISTORY_STATISTICS),
+        *FACT_FIELDS,
     ]
 )
-"""A player row on its way through the shuffle."""
+"""A player row on its way through the shuffle, or a target that has none."""
 
 GAMES, DAYS, SEASONS = "games", "days", "seasons"
 TEAM_PARTS = (GAMES, DAYS, SEASONS)
+
+
+@dataclass(frozen=True)
+class RawChunk:
+    """What is read of some whole dates: ``history``, and of the targets' dates among them the side tables
+    by name (those that exist), and the keys that have a feature row (they matter to who is admitted)."""
+
+    history: pa.Table
+    sides: Mapping[str, pa.Table] = field(default_factory=dict)
+    stored: pa.Table = field(default_factory=STAGED_TARGETS.empty_table)
 
 
 @dataclass(frozen=True)
@@ -62,86 +77,99 @@ class HistoryChunk:
     """What one chunk of dates gives: rows by bucket, parts of the team context, target keys.
 
     ``team_games`` are the team games (``TEAM_TOTALS``) whose figures are a part of the context;
-    their totals explain a figure, and no stage needs them.
+    their totals explain a figure, and no stage needs them. ``passed`` are the keys that a source
+    names and that are no targets; ``notes`` tell what a person should look at.
     """
 
     rows: list[tuple[int, pa.RecordBatch]]
     team_parts: dict[str, pa.RecordBatch]
     team_games: pa.Table
     targets: pa.RecordBatch
+    passed: pa.RecordBatch
     counts: dict[str, int]
+    notes: list[str]
 
 
-def prepare_chunk(raw: pa.Table, stored: pa.Table, spec: TargetSpec, buckets: int) -> HistoryChunk:
-    """Clean rows of ``raw`` (whole dates), cut into ``buckets`` by player."""
-    return split_clean(clean_rows(raw), stored, spec, buckets)
+def read_chunk(reader: HistoryReader, start: date, end: date, spec: TargetSpec) -> RawChunk:
+    """What is read of the dates ``start <= date < end``."""
+    history = reader.read_history(start, end)
+    low, high = max(start, spec.start), min(end, spec.end)
+    if low >= high:
+        return RawChunk(history)
+    read = {table.name: reader.read_side(table, low, high) for table in DATED_TABLES}
+    sides = {name: rows for name, rows in read.items() if rows is not None}
+    return RawChunk(history, sides, reader.read_stored_keys(low, high))
 
 
-def split_clean(clean: CleanRows, stored: pa.Table, spec: TargetSpec, buckets: int) -> HistoryChunk:
-    """The rows of some whole dates, cleaned, cut into ``buckets`` by player."""
-    table = clean.table
-    is_target = _find_target_rows(table, spec)
-    games, usage = sum_team_games(table)
-    has_player = pc.is_valid(table.column("player_lookup"))
+def prepare_chunk(
+    raw: RawChunk, spec: TargetSpec, buckets: int, references: References = NO_REFERENCES
+) -> HistoryChunk:
+    """What was read of some whole dates, cleaned, cut into ``buckets`` by player."""
+    clean = clean_rows(raw.history, references.aliases)
+    return split_clean(clean, clean_sides(raw.sides, references), references, raw.stored, spec, buckets)
+
+
+def split_clean(
+    clean: CleanRows,
+    sides: Sides,
+    references: References,
+    stored: pa.Table,
+    spec: TargetSpec,
+    buckets: int,
+) -> HistoryChunk:
+    """The clean rows of some whole dates, and whoever else is a target, cut into ``buckets`` by player."""
+    named = name_targets(clean, sides, references, stored, spec)
+    table = named.rows
+    is_inside = find_inside(table, spec)
+    has_player = single_chunk(table, "player_lookup").is_valid().to_numpy(zero_copy_only=False)
+    is_target = is_inside & has_player
+    games, usage = sum_team_games(clean.table)
     rows = (
-        table.append_column("usage", pa.array(usage))
-        .append_column(
-            "playoff",
-            pa.array(tell_playoff(single_chunk(table, "season_type"), single_chunk(table, "game_id"))),
-        )
-        .append_column("stored", pa.array(_find_stored(table, stored)))
+        add_facts(table, is_target, sides, references)
+        .append_column("usage", pa.array(np.append(usage, np.full(table.num_rows - len(usage), np.nan))))
+        .append_column("stored", pa.array(has_key(table, stored)))
         .select(PLAYER_HISTORY.names)
         .cast(PLAYER_HISTORY)
     )
-    keyed = pc.and_(pa.array(is_target), has_player)
-    targets = rows.select(STAGED_TARGETS.names).filter(keyed).cast(STAGED_TARGETS)
+    targets = rows.select(STAGED_TARGETS.names).filter(pa.array(is_target)).cast(STAGED_TARGETS)
     return HistoryChunk(
-        rows=shard_rows(rows.filter(has_player), buckets),
+        rows=shard_rows(rows.filter(pa.array(has_player)), buckets),
         team_parts={
             GAMES: to_batch(games.select(TEAM_GAMES.names)),
-            DAYS: to_batch(list_team_days(table, is_target)),
-            SEASONS: to_batch(list_season_days(table)),
+            DAYS: to_batch(list_team_days(table, is_inside)),
+            SEASONS: to_batch(list_season_days(clean.table, references.schedule)),
         },
         team_games=games,
         targets=to_batch(targets),
-        counts=_count_rows(clean, is_target, targets.num_rows),
+        passed=to_batch(named.passed),
+        counts={
+            **_count_rows(clean),
+            **sides.counts,
+            **named.counts,
+            "targets_rejected": int(np.count_nonzero(is_inside & ~has_player)),
+            "targets": targets.num_rows,
+        },
+        notes=_name_shared(clean.shared),
     )
 
 
-def _count_rows(clean: CleanRows, is_target: Bools, targets: int) -> dict[str, int]:
+def _name_shared(shared: pa.Table) -> list[str]:
+    rows = shared.sort_by([(name, "ascending") for name in KEY]).to_pylist()[:MOST_NOTES]
+    keys = ((row["player_lookup"], row["game_date"], row["people"]) for row in rows)
+    return [f"rows of several people: {player} on {day}: {people}" for player, day, people in keys]
+
+
+def _count_rows(clean: CleanRows) -> dict[str, int]:
     return {
         "rows_in": clean.read,
         "rows_dropped": clean.dropped,
         "rows_duplicate": clean.duplicates,
         "rows_invalid": clean.invalid,
         "rows_rejected": clean.rejected,
-        "targets_rejected": int(np.count_nonzero(is_target)) - targets,
+        "rows_renamed": clean.renamed.num_rows,
+        "keys_shared": clean.shared.num_rows,
         "numbers_not_finite": clean.non_finite,
-        "targets": targets,
     }
-
-
-def _find_target_rows(table: pa.Table, spec: TargetSpec) -> Bools:
-    dates = table.column("game_date")
-    inside = pc.and_(pc.greater_equal(dates, pa.scalar(spec.start)), pc.less(dates, pa.scalar(spec.end)))
-    found: Bools = inside.to_numpy()
-    return found
-
-
-def _find_stored(table: pa.Table, stored: pa.Table) -> Bools:
-    """Which rows' (player, date) already has a feature row."""
-    lookup = single_chunk(table, "player_lookup")
-    code = pc.index_in(single_chunk(stored, "player_lookup"), lookup.dictionary)
-    known = pc.is_valid(code).to_numpy(zero_copy_only=False)
-    keys = _pair_keys(
-        pc.fill_null(code, 0).to_numpy(zero_copy_only=False)[known],
-        to_days(single_chunk(stored, "game_date"))[known],
-    )
-    return np.isin(_pair_keys(to_codes(lookup), to_days(single_chunk(table, "game_date"))), keys)
-
-
-def _pair_keys(player: Codes, day: Ints) -> Ints:
-    return (player.astype(np.int64) << 32) + (day + 2**31)
 
 
 def shard_rows(rows: pa.Table, buckets: int) -> list[tuple[int, pa.RecordBatch]]:

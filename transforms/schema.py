@@ -203,6 +203,9 @@ STAGED_TARGETS = pa.schema(
 )
 """The keys for which a row is wanted: what the audit holds features and gaps against."""
 
+STAGED_PASSED = pa.schema([*STAGED_TARGETS, pa.field("detail", TEXT)])
+"""Keys that a source names and that are no targets, and why; a key may be there several times."""
+
 RUN_HISTORY = Table(
     dataset="nba_reference",
     name="processor_run_history",

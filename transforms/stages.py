@@ -15,17 +15,55 @@ import pyarrow as pa
 from transforms.arrays import single_chunk, to_batch
 from transforms.compute import compute_bucket
 from transforms.contracts import Chunk, HistoryReader, Stager, StageRecord, TargetSpec
-from transforms.history import join_team_parts, prepare_chunk
+from transforms.history import join_team_parts, prepare_chunk, read_chunk
 from transforms.kernels.team_figures import TeamFigures
-from transforms.schema import STAGED_TARGETS
+from transforms.references import References, read_references
 from transforms.timing import StageTimer
 
 
 @beam.typehints.with_input_types(Chunk)
+@beam.typehints.with_output_types(tuple[str, pa.RecordBatch], timings=StageRecord)
+class _ReadReferencesFn(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, reader: HistoryReader, stager: Stager) -> None:
+        self._reader, self._stager = reader, stager
+        self._timer = StageTimer("references")
+
+    def process(self, element: Chunk) -> Iterator[object]:
+        start, end = (date.fromisoformat(text) for text in element)
+        with self._timer.measure() as counts:
+            found = read_references(self._reader, start, end)
+            counts.update(found.counts)
+        for name, table in found.tables.items():
+            for batch in self._stager.spill(f"reference-{name}", [to_batch(table)]):
+                yield name, batch
+        yield beam.pvalue.TaggedOutput("timings", self._timer.record(found.notes))
+
+    def finish_bundle(self) -> None:
+        self._timer.publish()
+
+
+class ReadReferences(beam.PTransform):  # type: ignore[misc]
+    """The dates of the schedule, one element -> ``tables`` (name, spilled batch) and ``timings``.
+
+    Aliases, registry and schedule are read once a run, so that every chunk sees the same.
+    """
+
+    def __init__(self, reader: HistoryReader, stager: Stager) -> None:
+        super().__init__()
+        self._reader, self._stager = reader, stager
+
+    def expand(self, dates: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        return dates | "ReadOnce" >> beam.ParDo(_ReadReferencesFn(self._reader, self._stager)).with_outputs(
+            "timings", main="tables"
+        )
+
+
+@beam.typehints.with_input_types(Chunk, references=Iterable[tuple[str, pa.RecordBatch]])
 @beam.typehints.with_output_types(
     tuple[int, pa.RecordBatch],
     teams=tuple[int, tuple[str, pa.RecordBatch]],
     targets=tuple[str, pa.RecordBatch],
+    passed=tuple[str, pa.RecordBatch],
     timings=StageRecord,
 )
 class _ReadChunkFn(beam.DoFn):  # type: ignore[misc]
@@ -33,16 +71,17 @@ class _ReadChunkFn(beam.DoFn):  # type: ignore[misc]
         self._reader, self._stager, self._spec, self._buckets = reader, stager, spec, buckets
         self._reading, self._cleaning = StageTimer("extract"), StageTimer("clean")
         self._spilling = StageTimer("shuffle")
+        self._references: References | None = None
 
-    def process(self, element: Chunk) -> Iterator[object]:
+    def process(self, element: Chunk, references: Iterable[tuple[str, pa.RecordBatch]]) -> Iterator[object]:
         start, end = (date.fromisoformat(text) for text in element)
         with self._reading.measure() as counts:
-            raw = self._reader.read_history(start, end)
-            stored = self._read_stored(start, end)
-            counts["rows"] = raw.num_rows
-            counts["bytes"] = raw.nbytes
+            raw = read_chunk(self._reader, start, end, self._spec)
+            counts["rows"] = raw.history.num_rows
+            counts["bytes"] = raw.history.nbytes
+            counts |= {f"{name}_rows": rows.num_rows for name, rows in raw.sides.items()}
         with self._cleaning.measure() as counts:
-            chunk = prepare_chunk(raw, stored, self._spec, self._buckets)
+            chunk = prepare_chunk(raw, self._spec, self._buckets, self._read_references(references))
             counts.update(chunk.counts)
         with self._spilling.measure() as counts:
             batches = [batch for _, batch in chunk.rows]
@@ -56,15 +95,20 @@ class _ReadChunkFn(beam.DoFn):  # type: ignore[misc]
         for name, (part,) in teams.items():
             yield beam.pvalue.TaggedOutput("teams", (0, (name, part)))
         yield beam.pvalue.TaggedOutput("targets", (element[0], chunk.targets))
-        for timer in (self._reading, self._cleaning, self._spilling):
-            yield beam.pvalue.TaggedOutput("timings", timer.record())
+        yield beam.pvalue.TaggedOutput("passed", (element[0], chunk.passed))
+        for timer, notes in ((self._reading, []), (self._cleaning, chunk.notes), (self._spilling, [])):
+            yield beam.pvalue.TaggedOutput("timings", timer.record(notes))
 
-    def _read_stored(self, start: date, end: date) -> pa.Table:
-        """The stored keys among the chunk's targets; they matter to the bootstrap rule alone."""
-        low, high = max(start, self._spec.start), min(end, self._spec.end)
-        if low >= high or self._spec.admission.bootstrap_days == 0:
-            return STAGED_TARGETS.empty_table()
-        return self._reader.read_stored_keys(low, high)
+    def _read_references(self, spilled: Iterable[tuple[str, pa.RecordBatch]]) -> References:
+        """The references, made ready once a bundle."""
+        if self._references is None:
+            self._references = References.from_tables(
+                {name: pa.Table.from_batches([self._stager.fetch(batch)]) for name, batch in spilled}
+            )
+        return self._references
+
+    def start_bundle(self) -> None:
+        self._references = None
 
     def finish_bundle(self) -> None:
         for timer in (self._reading, self._cleaning, self._spilling):
@@ -72,16 +116,28 @@ class _ReadChunkFn(beam.DoFn):  # type: ignore[misc]
 
 
 class ReadHistory(beam.PTransform):  # type: ignore[misc]
-    """Chunks -> ``rows`` (bucket, spilled batch), ``teams``, ``targets`` and ``timings``."""
+    """Chunks -> ``rows`` (bucket, spilled batch), ``teams``, ``targets``, ``passed`` and ``timings``.
 
-    def __init__(self, reader: HistoryReader, stager: Stager, spec: TargetSpec, buckets: int) -> None:
+    ``references`` are the ``tables`` of :class:`ReadReferences`.
+    """
+
+    def __init__(
+        self,
+        reader: HistoryReader,
+        stager: Stager,
+        spec: TargetSpec,
+        buckets: int,
+        references: beam.PCollection,
+    ) -> None:
         super().__init__()
         self._reader, self._stager, self._spec, self._buckets = reader, stager, spec, buckets
+        self._references = references
 
     def expand(self, chunks: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
         return chunks | "ReadAndClean" >> beam.ParDo(
-            _ReadChunkFn(self._reader, self._stager, self._spec, self._buckets)
-        ).with_outputs("teams", "targets", "timings", main="rows")
+            _ReadChunkFn(self._reader, self._stager, self._spec, self._buckets),
+            references=beam.pvalue.AsIter(self._references),
+        ).with_outputs("teams", "targets", "passed", "timings", main="rows")
 
 
 @beam.typehints.with_input_types(tuple[int, Iterable[tuple[str, pa.RecordBatch]]])

@@ -54,7 +54,7 @@ class Feature:
 
 
 NO_GAME = "there is no game"
-NO_LINE = "there is no line"
+NO_LINE = "there is no line before tip-off"
 NO_ZONES = "no game has shots by zone, or there was no shot"
 NO_PACE = "no pace of these games is known"
 NO_RATING = "no rating of these games is known"
@@ -88,7 +88,7 @@ FEATURES: tuple[Feature, ...] = (
         5,
         "fatigue_score",
         PLAYER,
-        "100 = fresh; back-to-back, load and rest",
+        "100 = fresh; back-to-back, load, rest and age",
         "there is no game in the 365 days before",
         basis.LOAD,
         0,
@@ -139,9 +139,9 @@ FEATURES: tuple[Feature, ...] = (
         10,
         "injury_risk",
         INJURY,
-        "0 available to 3 out",
-        "there is no injury report",
-        basis.NOTHING_READ,
+        "0 available to 3 out, newest report before tip-off",
+        "no report of the date is there before tip-off, or its text is not known",
+        basis.REPORT,
         0,
         3,
         optional=True,
@@ -191,7 +191,7 @@ FEATURES: tuple[Feature, ...] = (
         "playoff_game",
         SCHEDULE,
         "1 in play-in and playoffs",
-        "neither season_type nor game_id tells",
+        "neither season_type, schedule nor game_id tells",
         basis.KIND_OF_GAME,
         0,
         1,
@@ -253,23 +253,23 @@ FEATURES: tuple[Feature, ...] = (
         LINES,
         "newest points line before tip-off",
         NO_LINE,
-        basis.NOTHING_READ,
+        basis.LINE,
         0,
         optional=True,
     ),
     Feature(
-        26, "vegas_opening_line", LINES, "oldest points line", NO_LINE, basis.NOTHING_READ, 0, optional=True
+        26, "vegas_opening_line", LINES, "oldest points line", NO_LINE, basis.OPENING_LINE, 0, optional=True
     ),
     Feature(
-        27, "vegas_line_move", LINES, "newest minus oldest line", NO_LINE, basis.NOTHING_READ, optional=True
+        27, "vegas_line_move", LINES, "newest minus oldest line", NO_LINE, basis.LINE_MOVE, optional=True
     ),
     Feature(
         28,
         "has_vegas_line",
         LINES,
         "1 if a line is known",
-        "there are no lines of the date",
-        basis.NOTHING_READ,
+        "no line of the date is there before tip-off",
+        basis.LINE_OFFERED,
         0,
         1,
         optional=True,

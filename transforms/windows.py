@@ -42,6 +42,12 @@ def order_key(group: npt.NDArray[Any], days: Ints) -> Ints:
     return (group.astype(np.int64) << _DAY_BITS) + (days + _DAY_ZERO)
 
 
+def read_day(keys: Ints) -> Ints:
+    """The day of each :func:`order_key`."""
+    day: Ints = (keys & (2**_DAY_BITS - 1)) - _DAY_ZERO
+    return day
+
+
 def window_bounds(keys: Ints, group: npt.NDArray[Any], days: Ints, back: int) -> Window:
     """The games of ``group`` with ``day - back <= game day < day``.
 

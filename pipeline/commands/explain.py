@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.commands.console import add_command, emit_json, emit_report, emit_table
@@ -30,7 +31,9 @@ def add_commands(commands: Any) -> None:
 def run_explain(arguments: argparse.Namespace) -> int:
     feature = find_feature(arguments.feature) if arguments.feature is not None else None
     path = arguments.warehouse
-    found = explain_key(DuckDBWarehouse(path, arguments.lock_timeout), arguments.player, arguments.date)
+    found = explain_key(
+        DuckDBWarehouse(path, arguments.lock_timeout), arguments.player, arguments.date, datetime.now(UTC)
+    )
     item = explain_feature(found, feature) if feature else None
     if arguments.json:
         emit_json(explanation_as_json(found, path, item))

@@ -1,19 +1,30 @@
-"""The commands that run the job: ``backfill``."""
+"""The commands that run the job: ``backfill`` and ``daily``."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from pipeline.commands.console import add_command, emit_json, emit_report, say_report
 from pipeline.commands.progress import show_progress
-from pipeline.options import BackfillConfig, add_job_flags, read_config
+from pipeline.options import (
+    BACKFILL,
+    DAILY,
+    BackfillConfig,
+    add_daily_flags,
+    add_job_flags,
+    add_range_flags,
+    read_config,
+    read_daily_dates,
+)
 from pipeline.preflight import Preflight
 from pipeline.progress import COMMIT_SHARE, advance_run, list_run_steps
-from pipeline.report import (
+from pipeline.report_run import (
+    describe_absent,
     describe_deletions,
     describe_plan,
     describe_run,
@@ -33,12 +44,33 @@ def add_commands(commands: Any) -> None:
         "Any Beam option may follow, such as --direct_running_mode=multi_processing.",
         beam_flags=True,
     )
+    add_range_flags(parser)
+    add_job_flags(parser)
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    parser = add_command(
+        commands,
+        "daily",
+        run_daily,
+        "Compute today's games and, again, those of the last days: rows that were written before a game are "
+        "replaced after it, and who did not come becomes a gap.",
+        "feature-store daily --date 2024-03-01\n\nAny Beam option may follow.",
+        beam_flags=True,
+    )
+    add_daily_flags(parser)
     add_job_flags(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
 
 
 def run_backfill(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int:
-    config = read_config(arguments, beam_args)
+    return _run(read_config(arguments, beam_args), BACKFILL, arguments)
+
+
+def run_daily(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int:
+    read_daily_dates(arguments, datetime.now(UTC))
+    return _run(read_config(arguments, beam_args), DAILY, arguments)
+
+
+def _run(config: BackfillConfig, mode: str, arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return _print_plan(config, arguments.json)
     # Beam takes seconds to import: commands that do not run the job do without
@@ -54,12 +86,11 @@ def run_backfill(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int
             progress = display.enter_context(show_progress(steps, COMMIT_SHARE, quiet=arguments.debug))
             display.enter_context(listen(partial(advance_run, progress)))
 
-        report = run_job(config, on_plan=show)
-    plan = report.preflight.plan
+        report = run_job(config, mode, on_plan=show)
     if arguments.json:
-        emit_json(summarize_run(report.row, plan, config.warehouse))
+        emit_json(summarize_run(report.row, report.preflight, config.warehouse))
     else:
-        emit_report(describe_run(report.row, plan, config.warehouse))
+        emit_report(describe_run(report.row, report.preflight, config.warehouse))
     return 0
 
 
@@ -69,12 +100,15 @@ def _print_plan(config: BackfillConfig, as_json: bool) -> int:
 
     warehouse = open_warehouse(config)
     preflight = check_dependencies(
-        warehouse, config.targets, workers=config.parallel, skip_checks=config.skip_preflight
+        warehouse,
+        config.make_targets(datetime.now(UTC)),
+        workers=config.parallel,
+        skip_checks=config.skip_preflight,
     )
     deletions = plan_deletions(warehouse, preflight.plan)
     if as_json:
-        emit_json(plan_as_json(preflight.plan, deletions))
+        emit_json(plan_as_json(preflight, deletions))
     else:
-        emit_report(describe_plan(preflight))
+        emit_report(describe_plan(preflight, describe_absent(preflight.absent)))
         emit_report(describe_deletions(deletions))
     return 0

@@ -6,7 +6,7 @@ and every method opens what it needs and closes it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -30,11 +30,12 @@ Loss = tuple[date, int, int, int]
 class InputState:
     """The state of the inputs that a plan was made from, compared again at the commit.
 
-    ``version`` rises with every import; ``overlapping_runs`` counts the successful runs that
-    published keys of the dates, so a second run over them is refused instead of interleaved.
+    ``versions`` of the inputs by ``Table.path`` rise with every import (0: none yet);
+    ``overlapping_runs`` counts the successful runs that published keys of the dates, so a second run
+    over them is refused instead of interleaved.
     """
 
-    version: int
+    versions: Mapping[str, int]
     overlapping_runs: int
 
 
@@ -113,8 +114,9 @@ class Warehouse(Protocol):
         """What a commit over ``dates`` will be compared with."""
         ...
 
-    def open_reader(self, columns: Sequence[str]) -> HistoryReader:
-        """A picklable reader of these columns of ``player_game_summary``."""
+    def open_reader(self, columns: Mapping[str, tuple[str, ...]]) -> HistoryReader:
+        """A picklable reader of these columns of the inputs, by ``Table.path``; an input that is left out
+        does not exist for it."""
         ...
 
     def open_staging(self, run_id: str) -> Stager:

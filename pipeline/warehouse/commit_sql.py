@@ -1,6 +1,7 @@
 """The statements of a commit on the embedded warehouse: audit, rows, ledger, identities.
 
-The staged files are three views, ``staged_features``, ``staged_gaps`` and ``staged_targets``.
+The staged files are four views, ``staged_features``, ``staged_gaps``, ``staged_targets`` and
+``staged_passed``.
 Every statement on an output table is bounded by the run's own dates. Each rule that can refuse a
 commit is an :class:`AuditRule`: a query that must return no row.
 """
@@ -24,13 +25,15 @@ from pipeline.warehouse.sql import (
     text_literal,
     time_literal,
 )
-from transforms.contracts import FEATURES, GAPS, TARGETS
+from transforms.contracts import FEATURES, GAPS, PASSED, TARGETS
+from transforms.gaps import NO_GAME_SUMMARY
 from transforms.schema import (
     FEATURE_STORE,
     FEATURE_STORE_GAPS,
     RUN_COLUMNS,
     STAGED_FEATURES,
     STAGED_GAPS,
+    STAGED_PASSED,
     STAGED_TARGETS,
 )
 from transforms.vector import FEATURES as VECTOR
@@ -38,7 +41,12 @@ from transforms.vector import MISSING, Feature
 
 KEY = list_columns(FEATURE_STORE.key)
 STORE, LEDGER = name_table(FEATURE_STORE), name_table(FEATURE_STORE_GAPS)
-STAGED_SCHEMAS = {FEATURES: STAGED_FEATURES, GAPS: STAGED_GAPS, TARGETS: STAGED_TARGETS}
+STAGED_SCHEMAS = {
+    FEATURES: STAGED_FEATURES,
+    GAPS: STAGED_GAPS,
+    TARGETS: STAGED_TARGETS,
+    PASSED: STAGED_PASSED,
+}
 OPEN = "resolved_at IS NULL AND withdrawn_at IS NULL"
 
 
@@ -87,7 +95,7 @@ def list_audit_rules(dates: DateRange) -> list[AuditRule]:
     keyed = " UNION ALL ".join(
         f"SELECT {KEY}, {int(kind == TARGETS)} AS t, {int(kind == FEATURES)} AS f, "
         f"{int(kind == GAPS)} AS g FROM staged_{kind}"
-        for kind in STAGED_SCHEMAS
+        for kind in (TARGETS, FEATURES, GAPS)
     )
     outside = f"NOT (game_date >= {date_literal(dates.start)} AND game_date < {date_literal(dates.end)})"
     broken = " OR ".join(_break_value(feature) for feature in VECTOR)
@@ -123,11 +131,14 @@ def _break_value(feature: Feature) -> str:
 
 
 def list_deletions(dates: DateRange) -> str:
-    """(date, stored rows, targets found, rows to delete) of dates that lose rows."""
+    """(date, stored rows, targets found, rows to delete) of dates that lose rows.
+
+    A row that gives way to a gap because nobody came is no loss: it was announced, and still is.
+    """
     return (
         f"SELECT game_date, COUNT(*), (SELECT COUNT(*) FROM staged_targets t "
         f"WHERE t.game_date = s.game_date), COUNT(*) FILTER (WHERE NOT kept) FROM ("
-        f"SELECT game_date, {KEY_IN_FEATURES} AS kept FROM {STORE} s "
+        f"SELECT game_date, {KEY_IN_FEATURES} OR {NO_SHOW} AS kept FROM {STORE} s "
         f"WHERE {bound_dates(FEATURE_STORE, dates, 's')}) s "
         "GROUP BY game_date HAVING COUNT(*) FILTER (WHERE NOT kept) > 0 ORDER BY game_date"
     )
@@ -141,6 +152,7 @@ def _exists(view: str, alias: str) -> str:
 
 
 KEY_IN_FEATURES = _exists("staged_features", "s")
+NO_SHOW = _exists(f"(SELECT {KEY} FROM staged_gaps WHERE skip_reason = {text_literal(NO_GAME_SUMMARY)})", "s")
 
 
 def count_stored(dates: DateRange) -> str:
@@ -211,7 +223,9 @@ def withdraw_gaps(request: CommitRequest) -> str:
     """Closes the open gaps whose key is no target any more, and says so."""
     return (
         f"UPDATE {LEDGER} AS s SET withdrawn_at = {time_literal(request.run_at)}, "
-        "skip_detail = 'no target any more: no player row counts for this player and date' "
+        "skip_detail = 'no target any more: ' || COALESCE((SELECT MIN(p.detail) FROM staged_passed p "
+        "WHERE p.player_lookup = s.player_lookup AND p.game_date = s.game_date), "
+        "'nothing names this player and date') "
         f"WHERE {OPEN} AND {bound_dates(FEATURE_STORE_GAPS, request.targets, 's')} "
         f"AND NOT {_exists('staged_targets', 's')}"
     )

@@ -6,7 +6,7 @@ last committed run, never half of one. The write side of a run is in ``duckdb_co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -39,12 +39,20 @@ class DuckDBReader:
 
     path: str
     lock_timeout: float
-    columns: tuple[str, ...]
+    columns: Mapping[str, tuple[str, ...]]
     has_features: bool
 
     def read_history(self, start: date, end: date) -> pa.Table:
-        query = sql.select_window(PLAYER_GAME_SUMMARY, self.columns, DateRange(start, end))
-        return self._read(query)
+        columns = self.columns[PLAYER_GAME_SUMMARY.path]
+        return self._read(sql.select_window(PLAYER_GAME_SUMMARY, columns, DateRange(start, end)))
+
+    def read_side(self, table: Table, start: date, end: date) -> pa.Table | None:
+        columns = self.columns.get(table.path)
+        if columns is None:
+            return None
+        if table.partition is None:
+            return self._read(sql.select_whole(table, columns))
+        return self._read(sql.select_window(table, columns, DateRange(start, end)))
 
     def read_stored_keys(self, start: date, end: date) -> pa.Table:
         if not self.has_features:
@@ -145,9 +153,9 @@ class DuckDBWarehouse:
 
         return answer_query(self.path, self.lock_timeout, text)
 
-    def open_reader(self, columns: Sequence[str]) -> DuckDBReader:
+    def open_reader(self, columns: Mapping[str, tuple[str, ...]]) -> DuckDBReader:
         has_features = self.describe(FEATURE_STORE) is not None
-        return DuckDBReader(self.path, self.lock_timeout, tuple(columns), has_features)
+        return DuckDBReader(self.path, self.lock_timeout, dict(columns), has_features)
 
     def open_staging(self, run_id: str) -> LocalStager:
         return LocalStager.create(self.path, run_id)

@@ -8,9 +8,9 @@ from datetime import date
 
 import duckdb
 
-from pipeline.aliases import Pair
 from pipeline.season import DateRange
 from pipeline.warehouse import sql
+from transforms.aliases import Pair
 from transforms.schema import PLAYER_GAME_SUMMARY
 from transforms.side_tables import PLAYER_ALIASES
 

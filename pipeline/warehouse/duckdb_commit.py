@@ -26,8 +26,9 @@ from pipeline.warehouse.duckdb_connection import (
     read_version,
     transaction,
 )
-from transforms.contracts import FEATURES, GAPS, TARGETS
+from transforms.contracts import FEATURES, GAPS
 from transforms.schema import OUTPUTS, PLAYER_GAME_SUMMARY, RUN_HISTORY
+from transforms.side_tables import INPUTS
 
 SETTINGS = ("SET preserve_insertion_order = false", "SET memory_limit = '512MB'")
 """How a commit inserts: in parallel, which DuckDB does in any order only, and in half the memory.
@@ -108,20 +109,21 @@ def create_outputs(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def read_input_state(connection: duckdb.DuckDBPyConnection, dates: DateRange) -> InputState:
-    version = read_version(connection, PLAYER_GAME_SUMMARY)
+    versions = {table.path: read_version(connection, table) for table in INPUTS}
     runs = 0
     if describe_table(connection, RUN_HISTORY) is not None:
         runs = fetch_one(connection, sql.count_runs_over(dates, RUN_HISTORY))[0]
-    return InputState(version[0] if version else 0, runs)
+    return InputState({path: found[0] if found else 0 for path, found in versions.items()}, runs)
 
 
 def _check_inputs(connection: duckdb.DuckDBPyConnection, request: CommitRequest) -> None:
     state = read_input_state(connection, request.targets)
-    if state.version != request.inputs.version:
-        raise Conflict(
-            f"inputs changed, run again: {PLAYER_GAME_SUMMARY.path} was version "
-            f"{request.inputs.version} when the run began and is {state.version} now"
-        )
+    for path, version in request.inputs.versions.items():
+        if state.versions[path] != version:
+            raise Conflict(
+                f"inputs changed, run again: {path} was version {version} when the run began and is "
+                f"{state.versions[path]} now"
+            )
     if state.overlapping_runs != request.inputs.overlapping_runs:
         raise Conflict(
             f"another run over dates of {request.targets} committed meanwhile, run again; "
@@ -137,7 +139,7 @@ def _check_complete(connection: duckdb.DuckDBPyConnection, request: CommitReques
             f"the run read {request.rows_read} rows of {PLAYER_GAME_SUMMARY.path} from "
             f"{request.window}, but the table holds {stored} there: nothing was published"
         )
-    for kind in (FEATURES, GAPS, TARGETS):
+    for kind in commit_sql.STAGED_SCHEMAS:
         try:
             connection.execute(commit_sql.create_staged_view(kind, request.paths(kind)))
             found = fetch_one(connection, f"SELECT COUNT(*) FROM staged_{kind}")[0]

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.aliases import NO_ALIASES, AliasProposal, Pair, propose_aliases
+from pipeline.aliases import NO_ALIASES, AliasProposal, propose_aliases
 from pipeline.errors import BadInput, WrongShape
 from pipeline.season import DateRange
 from pipeline.warehouse import sql
@@ -27,6 +27,7 @@ from pipeline.warehouse.duckdb_connection import (
     read_version,
     transaction,
 )
+from transforms.aliases import Pair
 from transforms.schema import PLAYER_GAME_SUMMARY, TABLE_VERSIONS, Table
 from transforms.side_tables import INPUTS, PLAYER_ALIASES
 

@@ -67,6 +67,13 @@ def select_window(table: Table, columns: Sequence[str], dates: DateRange) -> str
     return f"SELECT {list_columns(columns)} FROM {name_table(table)} WHERE {bound_dates(table, dates)}"
 
 
+def select_whole(table: Table, columns: Sequence[str]) -> str:
+    """The named columns of every row of a table that is not partitioned by a date."""
+    if table.partition is not None:
+        raise FeatureStoreError(f"{table.path} is read by date: give both bounds of {table.partition}")
+    return f"SELECT {list_columns(columns)} FROM {name_table(table)}"
+
+
 def select_row(table: Table, day: date) -> str:
     """Every column of the row of a day and of the parameter ``player``."""
     columns, dates = table.schema.names, DateRange.inclusive(day, day)

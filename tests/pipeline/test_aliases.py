@@ -24,13 +24,14 @@ from hamcrest import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.aliases import AliasProposal, propose_aliases, resolve_lookup
+from pipeline.aliases import AliasProposal, propose_aliases
 from pipeline.commands.app import main
 from pipeline.errors import WrongShape
 from pipeline.importing import read_files
 from pipeline.warehouse import duckdb_load
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_load import LoadOutcome
+from transforms.aliases import resolve_lookup
 from transforms.side_tables import PLAYER_ALIASES
 
 NOW = datetime(2024, 7, 1, tzinfo=UTC)

@@ -43,13 +43,14 @@ from pipeline.commands import app
 from pipeline.commands.app import Terminated, build_parser, main
 from pipeline.errors import FeatureStoreError, UsageError
 from pipeline.options import DEFAULT_WAREHOUSE, check_beam_args, normalize_flags, read_config
-from pipeline.report import suggest_command, suggest_next, to_json
+from pipeline.report import suggest_command, to_json
+from pipeline.report_run import suggest_next
 from pipeline.season import LAST_DAY, DateRange, parse_date
 from pipeline.warehouse.dialect.translate import translate_query
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from transforms.schema import RUN_HISTORY
 
-COMMANDS = ("backfill", "import", "demo", "sql", "runs", "explain", "completion")
+COMMANDS = ("backfill", "daily", "import", "demo", "sql", "runs", "explain", "completion")
 
 
 # Help

@@ -29,6 +29,7 @@ from hamcrest import (
 from warehouse import (
     HISTORY,
     LEDGER,
+    RUN_AT,
     STORE,
     House,
     Key,
@@ -348,7 +349,7 @@ def test_a_range_without_games_and_without_rows_is_a_success(house: House) -> No
 def test_the_dry_run_shows_the_deletions_that_the_guard_would_count(house: House) -> None:
     gone = set(keys_on(DAYS[10])[:11])
     house.put([*without(gone), make_row(PLAYER, DAYS[12], "BOS", "CHI", player_lookup=None)])
-    plan = check_dependencies(house.warehouse, house.config(DAYS[9], DAYS[12]).targets).plan
+    plan = check_dependencies(house.warehouse, house.config(DAYS[9], DAYS[12]).make_targets(RUN_AT)).plan
     assert_that(plan_deletions(house.warehouse, plan), equal_to([(DAYS[10], A_DATE, A_DATE - 11, 11)]))
 
 

@@ -37,8 +37,10 @@ from pipeline.importing import ImportReport, read_files
 from pipeline.report import describe_import
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_load import NOTHING, LoadOutcome
-from transforms.cleaning import find_exhibitions, trim_text
-from transforms.kernels.matchup import tell_playoff
+from transforms.arrays import trim_text
+from transforms.facts import tell_playoff
+from transforms.game_types import find_exhibition_ids, find_exhibition_types
+from transforms.references import NO_REFERENCES
 from transforms.schema import INTEGER_STATISTICS, PLAYER_GAME_SUMMARY
 
 NOW = datetime(2024, 7, 1, tzinfo=UTC)
@@ -472,11 +474,12 @@ def test_the_words_for_kinds_of_season_mean_the_same_to_the_job() -> None:
     words = list(team_codes.NBA_SEASON_TYPES.values())
     assert_that(set(team_codes.ESPN_SEASON_TYPES.values()) - set(words), empty())
     table = pa.table({"season_type": trim_text(pa.array(words)), "game_id": trim_text(pa.array([""] * 6))})
-    dropped = find_exhibitions(table)
+    kinds, ids = (table.column(name).combine_chunks() for name in table.column_names)
+    dropped = find_exhibition_types(kinds) | find_exhibition_ids(ids)
     assert_that(
         [w for w, out in zip(words, dropped, strict=True) if out], equal_to(["Pre Season", "All-Star"])
     )
-    playoff = tell_playoff(table["season_type"].combine_chunks(), table["game_id"].combine_chunks())
+    playoff = tell_playoff(table, NO_REFERENCES)
     told = dict(zip(words, playoff.tolist(), strict=True))
     assert_that(
         told, has_entries({"Regular Season": 0.0, "Playoffs": 1.0, "PlayIn": 1.0, "NBA Cup Final": 0.0})

@@ -99,7 +99,7 @@ def _cut_in_two(window: DateRange, counts: list[tuple[date, int]], rows: int) ->
 
 def test_beam_metrics_and_the_stored_figures_agree(house: House) -> None:
     config = house.config()
-    plan = check_dependencies(house.warehouse, config.targets).plan
+    plan = check_dependencies(house.warehouse, config.make_targets(datetime.now(UTC))).plan
     run = RunSpec(
         run_id="metrics",
         run_at=datetime.now(UTC),
@@ -153,7 +153,7 @@ def test_dates_without_games_are_a_success_that_says_so(house: House) -> None:
     summer = date(2024, 8, 1)
     report = house.run(summer, summer + timedelta(days=30))
     assert_that(report.row, has_entries(status="success", records_expected=0, records_created=0, gaps_open=0))
-    assert report.preflight.plan.game_dates == 0
+    assert report.preflight.plan.game_days == ()
     assert any("no player rows" in note for note in report.preflight.notes)
 
 
@@ -268,12 +268,12 @@ def test_chunks_hold_like_many_rows() -> None:
 
 
 def test_the_plan_reads_one_year_before_the_first_target_and_nothing_else() -> None:
-    spec = TargetSpec(date(2021, 3, 1), date(2021, 3, 3))
+    spec = TargetSpec(date(2021, 3, 1), date(2021, 3, 3), today=date(2021, 3, 3))
     counts = [(date(2020, 12, 1), 50), (date(2021, 3, 2), 7)]
-    plan = make_plan(spec, ["points"], counts, row_bytes=10)
+    plan = make_plan(spec, {}, counts, row_bytes=10)
     assert plan.window == DateRange(date(2020, 3, 1), date(2021, 3, 3))
-    assert (plan.rows, plan.bytes, plan.target_rows, plan.game_dates) == (57, 570, 7, 1)
-    assert make_plan(spec, ["points"], counts, 10, workers=3).buckets == 3
+    assert (plan.rows, plan.bytes, plan.target_rows, plan.game_days) == (57, 570, 7, (date(2021, 3, 2),))
+    assert make_plan(spec, {}, counts, 10, workers=3).buckets == 3
 
 
 def test_what_only_looks_or_loads_does_not_import_beam() -> None:

@@ -27,7 +27,7 @@ from hamcrest import (
 )
 from rich.console import Console
 from terminal import DATES, Run
-from warehouse import House, list_dates, make_league
+from warehouse import RUN_AT, House, list_dates, make_league
 
 from pipeline.commands import progress as shown
 from pipeline.commands.progress import ProgressDisplay, format_clock, show_progress
@@ -50,7 +50,7 @@ def house(tmp_path: Path) -> House:
 
 
 def test_a_run_does_every_row_that_its_plan_names(house: House) -> None:
-    plan = check_dependencies(house.warehouse, house.config().targets).plan
+    plan = check_dependencies(house.warehouse, house.config().make_targets(RUN_AT)).plan
     progress = Progress(list_run_steps(plan))
     with listen(partial(advance_run, progress)):
         house.run(parallel=2)

@@ -19,7 +19,7 @@ from hamcrest import (
 )
 from terminal import DATES, TABLE, Run
 
-from pipeline.report import floor_percent
+from pipeline.report_run import floor_percent
 from pipeline.report_runs import list_stages
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 

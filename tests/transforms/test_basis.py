@@ -9,22 +9,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hamcrest import assert_that, contains_exactly, equal_to
+from hamcrest import assert_that, equal_to
 from leagues import ZONE_COLUMNS, make_league
 
 from transforms.arrays import Known
-from transforms.basis import NOTHING_READ
+from transforms.basis import Basis
 from transforms.compute import Targets, see_targets
 from transforms.contracts import TargetSpec
-from transforms.history import join_team_parts, prepare_chunk
+from transforms.history import RawChunk, join_team_parts, prepare_chunk
 from transforms.kernels import matchup, player
-from transforms.kernels.features import compute_values
+from transforms.kernels.features import NUMBERS, compute_values
 from transforms.kernels.player_windows import PlayerRows, Windows, sort_rows
 from transforms.kernels.team_context import FIGURES
 from transforms.kernels.team_figures import TeamFigures
 from transforms.kernels.team_games import TEAM_GAMES
 from transforms.kernels.team_windows import TeamWindows
-from transforms.schema import STAGED_TARGETS
 from transforms.vector import FEATURES, Feature
 
 NAMES = {feature.name for feature in FEATURES}
@@ -65,8 +64,8 @@ def seen() -> Targets:
     leagues = (make_league(seed) for seed in range(9))
     league = next(league for league in leagues if set(ZONE_COLUMNS) <= set(league.columns))
     days = sorted({row["game_date"] for row in league.rows})
-    spec = TargetSpec(days[len(days) // 2], days[-1] + timedelta(days=1))
-    chunk = prepare_chunk(league.table(), STAGED_TARGETS.empty_table(), spec, 1)
+    spec = TargetSpec(days[len(days) // 2], days[-1] + timedelta(days=1), today=days[-1])
+    chunk = prepare_chunk(RawChunk(league.table()), spec, 1)
     rows = sort_rows(pa.table(chunk.rows[0][1]))
     return see_targets(rows, TeamFigures(join_team_parts(chunk.team_parts.items())), spec)
 
@@ -77,7 +76,7 @@ def test_a_kernel_reads_the_windows_and_figures_that_its_feature_declares(
 ) -> None:
     windows = WatchedWindows(seen.windows.rows, seen.windows.targets)
     unknown = np.full(len(windows.targets), np.nan)
-    teams = {"fatigue_score": [unknown], "shot_zone_mismatch_score": [[unknown] * 3]}
+    teams = {"fatigue_score": [unknown, unknown], "shot_zone_mismatch_score": [[unknown] * 3]}
     module = matchup if feature.name == "shot_zone_mismatch_score" else player
     getattr(module, feature.name)(windows, *teams.get(feature.name, []))
     assert_that(windows.read, equal_to(set(feature.basis.windows)))
@@ -121,9 +120,35 @@ def test_a_team_figure_names_a_window_and_columns_that_exist(figure: str) -> Non
     assert_that(set(FIGURES[figure].columns) - set(TEAM_GAMES.names), equal_to(set()))
 
 
-def test_only_features_without_a_table_rest_on_nothing() -> None:
-    unread = [feature.index for feature in FEATURES if feature.basis == NOTHING_READ]
-    assert_that(unread, contains_exactly(10, 25, 26, 27, 28))
+@pytest.mark.parametrize("fact", ["is_home", *NUMBERS])
+def test_a_fact_of_the_target_reaches_exactly_the_features_that_declare_it(fact: str, seen: Targets) -> None:
+    size = len(seen.windows.targets)
+    rng = np.random.default_rng(4)
+    teams = [{name: rng.uniform(1, 9, size) for name in FIGURES} for _ in SIDES]
+    before = compute_values(seen.windows, _set_fact(seen.rows, fact, 0), *teams)
+    after = compute_values(seen.windows, _set_fact(seen.rows, fact, 40), *teams)
+    changed = {
+        feature.name
+        for feature in FEATURES
+        if not np.array_equal(before[feature.index], after[feature.index], equal_nan=True)
+    }
+    declared = {feature.name for feature in FEATURES if fact in feature.basis.facts}
+    through = {feature.name for feature in FEATURES if declared & set(feature.basis.features)}
+    assert_that(changed, equal_to(declared | through))
+
+
+def _set_fact(rows: pa.Table, fact: str, value: int) -> pa.Table:
+    """The targets, every number among their facts known, and one fact of a value."""
+    numbers = dict.fromkeys(NUMBERS, 1.0) | ({} if fact == "is_home" else {fact: float(value)})
+    columns = {name: pa.array([number] * rows.num_rows) for name, number in numbers.items()}
+    columns["is_home"] = pa.array([bool(value) if fact == "is_home" else True] * rows.num_rows)
+    for name, column in columns.items():
+        rows = rows.set_column(rows.column_names.index(name), name, column)
+    return rows
+
+
+def test_every_feature_rests_on_something() -> None:
+    assert_that([feature.name for feature in FEATURES if feature.basis == Basis()], equal_to([]))
 
 
 def test_the_positions_of_a_window_are_earlier_rows_of_the_player_in_order(seen: Targets) -> None:

@@ -48,9 +48,8 @@ def test_every_name_in_the_vector_is_registered() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier()
     }
-    computed = {feature.name for feature in FEATURES} & used
-    side_tables = {10, 25, 26, 27, 28}
-    assert computed == {feature.name for feature in FEATURES if feature.index not in side_tables}
+    names = {feature.name for feature in FEATURES}
+    assert names & used == names
     functions = {name for module in (player, matchup) for name in vars(module)}
     assert {"points_std_last_10", "fatigue_score", "shot_zone_mismatch_score", "breakout_flag"} <= functions
 
@@ -113,13 +112,18 @@ def _pair(number: int) -> tuple[int, pa.RecordBatch]:
 
 
 def test_the_first_reason_that_applies_is_given() -> None:
-    rows = [  # invalid, stored, days after the season's first, games, team games
-        (3, False, 0, 0, False), (0, False, 13, 4, True), (0, False, 14, 4, True), (0, False, 0, 5, True),
-        (0, True, 0, 4, True), (0, True, 0, 0, True), (0, False, 20, 0, False), (0, False, 20, 3, False),
+    rows = [  # invalid, stored, days after the season's first, games, team games, registered, no-show
+        (3, False, 0, 0, False, False, True), (0, False, 13, 4, True, True, False),
+        (0, False, 14, 4, True, True, False), (0, False, 0, 5, True, True, False),
+        (0, True, 0, 4, True, True, False), (0, True, 0, 0, True, True, False),
+        (0, False, 20, 0, False, True, False), (0, False, 20, 3, False, True, False),
+        (0, True, 0, 4, True, False, True), (0, True, 20, 10, True, True, True),
     ]  # fmt: skip
     columns = list(zip(*rows, strict=True))
     evidence = Evidence(
         invalid=np.array(columns[0], dtype=np.int8),
+        registered=np.array(columns[5]),
+        no_show=np.array(columns[6]),
         stored=np.array(columns[1]),
         season_first=np.full(len(rows), 100),
         day=100 + np.array(columns[2]),
@@ -129,7 +133,8 @@ def test_the_first_reason_that_applies_is_given() -> None:
     reasons = find_gaps(evidence, Admission())
     names = [REASONS[code] if code != NO_GAP else "" for code in reasons]
     assert names == [
-        "invalid_input", "bootstrap", "", "", "", "no_history", "no_history", "missing_dependency"
+        "invalid_input", "bootstrap", "", "", "", "no_history", "no_history", "missing_dependency",
+        "unregistered_player", "no_game_summary",
     ]  # fmt: skip
     details = describe_gaps(reasons, evidence, Admission()).to_pylist()
     assert details[0] == "team_abbr is missing"

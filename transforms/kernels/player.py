@@ -37,8 +37,8 @@ def games_in_last_7_days(w: Windows) -> Floats:
     return w.last_7_days.size.astype(np.float64)
 
 
-def fatigue_score(w: Windows, played_yesterday: Floats) -> Floats:
-    """100 is fresh; ``played_yesterday`` is feature 16 (section 2.1)."""
+def fatigue_score(w: Windows, played_yesterday: Floats, age: Floats) -> Floats:
+    """100 is fresh; ``played_yesterday`` is feature 16, ``age`` whole years or NaN (section 2.1)."""
     seconds, known = w.seconds(w.last_7_days)
     back_to_back = played_yesterday == 1
     pairs = _count_consecutive_days(w)
@@ -48,6 +48,7 @@ def fatigue_score(w: Windows, played_yesterday: Floats) -> Floats:
     score -= 10.0 * (seconds > 14_400)
     score -= 8.0 * (seconds > 2_100 * known)
     score -= np.where(pairs >= 2, 12.0, np.where(pairs == 1, 5.0, 0.0))
+    score -= np.where(age >= 35, 10.0, np.where(age >= 30, 5.0, 0.0))
     return np.where(w.as_of.size > 0, np.clip(score, 0, 100), np.nan)
 
 

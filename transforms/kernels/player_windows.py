@@ -21,6 +21,7 @@ from transforms.arrays import (
     to_days,
     to_known,
 )
+from transforms.people import PLAYER_ROW
 from transforms.windows import (
     AS_OF_DAYS,
     OrderedWindow,
@@ -47,7 +48,7 @@ class PlayerRows:
     """The rows of whole players, sorted by (player, date); arrays of one length.
 
     ``opponent`` is a code of the opponents' dictionary, -1 where unknown. A player has at most
-    one row a date.
+    one row a date. Targets that have no player row are never valid here: they are no history.
     """
 
     player: Ints
@@ -62,7 +63,8 @@ class PlayerRows:
     @classmethod
     def from_table(cls, rows: pa.Table) -> PlayerRows:
         """The arrays of a table that :func:`sort_rows` has sorted."""
-        valid = single_chunk(rows, "invalid").to_numpy() == 0
+        is_history = single_chunk(rows, "origin").to_numpy() == PLAYER_ROW
+        valid = is_history & (single_chunk(rows, "invalid").to_numpy() == 0)
         return cls(
             player=to_codes(single_chunk(rows, "player_lookup")).astype(np.int64),
             day=to_days(single_chunk(rows, "game_date")),

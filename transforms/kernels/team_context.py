@@ -24,12 +24,21 @@ from transforms.arrays import (
     to_days,
     to_known,
 )
+from transforms.kernels.schedule import Schedule
 from transforms.kernels.team_games import ZONES
 from transforms.kernels.team_windows import LONG, TEAM_DAYS, TeamWindows
-from transforms.windows import AS_OF_DAYS, mean_over, order_key, running_sum, sum_over, window_bounds
+from transforms.windows import (
+    AS_OF_DAYS,
+    mean_over,
+    order_key,
+    read_day,
+    running_sum,
+    sum_over,
+    window_bounds,
+)
 
 SEASON_DAYS = pa.schema([pa.field("season_year", pa.int64()), pa.field("game_date", pa.date32())])
-"""The dates on which a season has player rows."""
+"""The dates on which a season has player rows, or regular-season games in the schedule."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +91,16 @@ def list_team_days(rows: pa.Table, targets: Bools) -> pa.Table:
     return both.group_by(TEAM_DAYS.names, use_threads=False).aggregate([]).cast(TEAM_DAYS)
 
 
-def list_season_days(rows: pa.Table) -> pa.Table:
-    """The distinct (season, date) of player rows that name a team game (:data:`SEASON_DAYS`)."""
+def list_season_days(rows: pa.Table, schedule: Schedule | None = None) -> pa.Table:
+    """The distinct (season, date) of player rows that name a team game, and of the regular-season games of
+    the schedule (:data:`SEASON_DAYS`)."""
     names = SEASON_DAYS.names
     named = pc.and_(pc.is_valid(rows.column("game_id")), pc.is_valid(rows.column("team_abbr")))
-    rows = rows.filter(named)
-    return rows.select(names).group_by(names, use_threads=False).aggregate([]).cast(SEASON_DAYS)
+    days = rows.filter(named).select(names)
+    if schedule is not None:
+        season, day = schedule.list_season_days()
+        days = pa.concat_tables([days, pa.table([pa.array(season), from_days(day)], names=names)])
+    return days.group_by(names, use_threads=False).aggregate([]).cast(SEASON_DAYS)
 
 
 def build_team_context(games: pa.Table, days: pa.Table, season_days: pa.Table) -> pa.Table:
@@ -145,6 +158,6 @@ def _find_season_first(season_days: pa.Table, w: TeamWindows) -> Ints:
     window = window_bounds(keys, code[len(season) :], w.day, AS_OF_DAYS)
     if len(keys) == 0:
         return w.day
-    first = (keys[np.minimum(window.low, len(keys) - 1)] & (2**32 - 1)) - 2**31
+    first = read_day(keys[np.minimum(window.low, len(keys) - 1)])
     earliest: Ints = np.where(window.size > 0, first, w.day)
     return earliest

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from transforms.arrays import Bools, Floats, Ints, single_chunk, to_codes, to_days, to_known
+from transforms.arrays import Bools, Floats, Ints, codes_among, single_chunk, to_codes, to_days, to_known
 from transforms.windows import find_rows, order_key
 
 
@@ -30,10 +29,7 @@ class TeamFigures:
 
     def find(self, teams: pa.DictionaryArray, season: Ints, day: Ints) -> tuple[Ints, Bools]:
         """The context row of each target, and whether there is one (no team: none)."""
-        here = teams.dictionary.cast(pa.string())
-        position = pc.index_in(here, self._teams.dictionary.cast(pa.string()))
-        code_of = np.append(pc.fill_null(position, -1).to_numpy(zero_copy_only=False), -1)
-        team = code_of[to_codes(teams)]
+        team = codes_among(teams, self._teams.dictionary)
         row, found = find_rows(self._sorted, self._keys(team, season, day))
         found &= team >= 0
         return (self._order[row] if len(self._order) else row), found

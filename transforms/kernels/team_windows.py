@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.arrays import Codes, Floats, Ints, single_chunk, to_codes, to_days, to_known
+from transforms.arrays import Codes, Floats, Ints, codes_among, single_chunk, to_codes, to_days, to_known
 from transforms.kernels.team_games import LABEL32
 from transforms.windows import AS_OF_DAYS, OrderedWindow, Window, order_key, window_bounds
 
@@ -40,7 +40,7 @@ class TeamWindows:
         self.team, self.day, self.season_year = _sort_distinct(days, self.names)
         ids = single_chunk(games, "game_id")
         rank = np.argsort(pc.sort_indices(ids.dictionary).to_numpy())
-        team = _codes_among(single_chunk(games, "team_abbr"), self.names)
+        team = codes_among(single_chunk(games, "team_abbr"), self.names)
         game_day = to_days(single_chunk(games, "game_date"))
         order = np.lexsort((rank[to_codes(ids)], game_day, team))
         self.games = games.take(order)
@@ -113,15 +113,9 @@ def _list_names(games: pa.Table, days: pa.Table) -> pa.Array:
     return both.take(pc.sort_indices(both))
 
 
-def _codes_among(column: pa.DictionaryArray, names: pa.Array) -> Codes:
-    position = pc.index_in(column.dictionary, names).to_numpy(zero_copy_only=False)
-    codes: Codes = position[to_codes(column)].astype(np.int32)
-    return codes
-
-
 def _sort_distinct(days: pa.Table, names: pa.Array) -> tuple[Codes, Ints, Ints]:
     """The distinct (team, date, season), sorted."""
-    team = _codes_among(single_chunk(days, "team_abbr"), names)
+    team = codes_among(single_chunk(days, "team_abbr"), names)
     day = to_days(single_chunk(days, "game_date"))
     season = to_known(single_chunk(days, "season_year")).values
     order = np.lexsort((season, day, team))
