@@ -8,8 +8,6 @@ the row of the first date is marked, or, for every third of these games, gone wi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +18,7 @@ from pipeline.demo_games import KINDS, NO_ROW, PlayedSeason
 from pipeline.demo_players import ROSTER, Statuses
 from pipeline.demo_schedule import Days, Rows
 from transforms.arrays import Bools, Ints
+from transforms.eastern import noon_instants
 from transforms.schema import Table
 from transforms.side_tables import SCHEDULE, UPCOMING
 
@@ -43,8 +42,6 @@ a postseason game its date is known."""
 
 UNKNOWN, SCHEDULED, FINAL, POSTPONED, DROPPED = 0, 1, 3, 9, -1
 """What is known of a fixture: nothing yet, or its ``game_status``, or that its row is gone."""
-
-EASTERN = ZoneInfo("America/New_York")
 
 FIXTURE = np.dtype(
     [
@@ -76,16 +73,6 @@ class Fixtures:
     def is_kept(self) -> Bools:
         """The fixtures that were played or are to be played."""
         return np.isin(self.rows["status"], (SCHEDULED, FINAL))
-
-
-def find_noons(dates: Days) -> Instants:
-    """12:00 US Eastern of each date, in UTC."""
-    distinct, position = np.unique(dates, return_inverse=True)
-    noons = [
-        datetime(day.year, day.month, day.day, 12, tzinfo=EASTERN).astimezone(UTC).replace(tzinfo=None)
-        for day in distinct.tolist()
-    ]
-    return np.array(noons, "datetime64[us]")[position]
 
 
 def list_fixtures(played: PlayedSeason) -> Fixtures:
@@ -147,7 +134,8 @@ def draw_tipoffs(rng: np.random.Generator, dates: Days, is_western: Bools) -> In
     is_weekend = ~np.is_busday(dates)
     is_matinee = is_weekend & (rng.random(dates.size) < MATINEE_RATE)
     minutes = np.where(is_matinee, rng.choice(MATINEES, dates.size), evening)
-    tipoffs: Instants = find_noons(dates) + minutes.astype("timedelta64[m]")
+    noons = noon_instants(dates.astype(np.int64)).astype("datetime64[us]")
+    tipoffs: Instants = noons + minutes.astype("timedelta64[m]")
     return tipoffs
 
 
