@@ -55,12 +55,12 @@ class LeagueFile:
 
 def provide_league(work: Path, size: Size) -> LeagueFile:
     """The league of this size in the work directory, generated where it is not there yet."""
-    path = work / f"league-s{size.seasons}x{size.leagues}.duckdb"
+    path = work / f"box-scores-s{size.seasons}x{size.leagues}.duckdb"
     if not path.exists():
         work.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial.duckdb")
         partial.unlink(missing_ok=True)
-        flags = ["--first-season", str(FIRST_SEASON), "--seasons", str(size.seasons)]
+        flags = ["--box-scores-only", "--first-season", str(FIRST_SEASON), "--seasons", str(size.seasons)]
         flags += ["--leagues", str(size.leagues)] if size.leagues > 1 else []
         run_child([PROGRAM, "demo", "--warehouse", str(partial), *flags])
         os.replace(partial, path)

@@ -1,86 +1,55 @@
-"""A generated league that looks like the NBA: box scores to try and to test the project with.
+"""A generated league that looks like the NBA: input tables to try and to test the project with.
 
-Everything follows from the seed. A season is played on whole arrays: lineups and minutes, then the
-totals of each team game and their division among its players, then the makes. The players are in
-:mod:`pipeline.demo_players`, the calendar in :mod:`pipeline.demo_schedule`; nothing here writes a
-file or a table. The rates were calibrated on the NBA's seasons 2021 and 2022.
+Everything follows from the seed, season by season: games are played (:mod:`pipeline.demo_games`), then
+each table tells of them what is known on the end date: box scores here, the schedule and who is to play
+in :mod:`pipeline.demo_fixtures`, names in :mod:`pipeline.demo_identities`, injury reports in
+:mod:`pipeline.demo_reports`, betting lines in :mod:`pipeline.demo_market`. Nothing here writes a file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline import demo_games
 from pipeline import demo_players as people
-from pipeline import demo_schedule as calendar
-from pipeline.demo_players import FREE, HIDDEN, INJURY, ROSTER, League, Statuses, rank_values
-from pipeline.demo_schedule import Rows
-from transforms.arrays import Bools, Floats, Ints
-from transforms.schema import PLAYER_GAME_SUMMARY, TIMESTAMP
+from pipeline.demo_columns import build_rows, take_texts, to_timestamps
+from pipeline.demo_fixtures import build_schedule, build_upcoming, list_fixtures
+from pipeline.demo_games import KINDS, NO_ROW, PLAYED, PROCESSED_AFTER, STATISTICS, PlayedSeason
+from pipeline.demo_identities import Identities, build_aliases, build_registry
+from pipeline.demo_market import build_lines
+from pipeline.demo_players import HIDDEN, INJURY, League, make_lookup, rank_values
+from pipeline.demo_reports import build_reports
+from pipeline.demo_schedule import Rows, list_game_days
+from pipeline.errors import UsageError
+from transforms.schema import PLAYER_GAME_SUMMARY, Table
 
-KINDS = (("002", "Regular Season"), ("005", "PlayIn"), ("004", "Playoffs"))
-
-TOP_RATING = 3.4
-CHOICE_NOISE = 0.25
-"""Ratings have mean 0 and an exponential tail; the noise is in the coach's order of his players."""
-
-LISTED, FEWEST = 12, 8
-ROTATION = (0.04, 0.15, 0.28, 0.28, 0.18, 0.07)
-PLAYOFF_ROTATION = (0.15, 0.3, 0.27, 0.15, 0.1, 0.03)
-"""Players listed as fit in a game, and how often a team uses 8, 9 .. 13 of them."""
-
-MINUTES = np.array([35.8, 34.4, 33, 31, 28.5, 24.5, 20.5, 16.5, 12.5, 9, 6.5, 5, 4, 4, 4, 4, 4])
-MINUTES_NOISE = np.linspace(0.09, 0.6, ROSTER)
-MOST_MINUTES = 45
-PLAYOFF_STEEPNESS = 1.2
-"""Expected minutes by rank among those at hand, before they are scaled to the team's total, and their
-log-normal noise; nobody plays more than the most and the overtimes. Playoffs take a power of them."""
-
-REGULATION_SECONDS, OVERTIME_SECONDS = 5 * 48 * 60, 5 * 5 * 60
-OVERTIME_RATE, MORE_OVERTIME_RATE, MAX_OVERTIME_MARGIN = 0.058, 0.14, 13
-
-POSSESSIONS, TURNOVERS, FREE_THROWS, REBOUNDS = (99.7, 2.9), (13.2, 3.6), (22.6, 6.4), (10.3, 3.5)
-"""Mean of a team game's totals, and the spread that the two teams do not explain."""
-
-HOME_EDGE = 0.0075
-EASE_PER_POINT = 0.0035
-"""The home team's shooting, in makes per attempt, the visitors' loses as much; what a team that leads at
-half time loses per point."""
-
-USAGE_PER_RATING, FOULS_PER_RATING, SKILL_PER_RATING = 0.32, 0.1, 0.005
-TOUCH_NOISE = 0.15
-PAIRED_FREE_THROWS = 0.42
-"""Of the free throws, this share counts the pairs: twice as many are shot two by two."""
-
-NO_ROW, PLAYED, COACH = 0, 1, 2
 REASONS = {
-    COACH: "DNP - Coach's Decision",
+    demo_games.COACH: "DNP - Coach's Decision",
     INJURY: "Inactive - Injury/Illness",
     4: "Inactive - Rest",
     5: "Inactive - Personal",
     6: "Inactive - League Suspension",
 }
-PROCESSED_AFTER = np.timedelta64(34, "h")
-"""A game's rows are written at 10:00 UTC of the next day."""
 
-ZONES = {"three_pt": 3, "paint": 2, "mid_range": 2}
-STATISTICS = (
-    *("seconds", "points", "fg_attempts", "fg_makes", "ft_attempts", "ft_makes"),
-    *(f"{zone}_{what}" for zone in ZONES for what in ("attempts", "makes")),
-    *("offensive_rebounds", "turnovers"),
-)
-LINE = np.dtype([(name, np.int64) for name in ("player", "status", *STATISTICS)])
-"""One player's line in a game; ``player`` is a position in the season's players."""
+ANNOUNCED_DAYS = 60
+"""How long before its first game a season's schedule is known."""
+
+NO_END = np.datetime64("9999-12-31", "D")
+"""The end date of a season that others follow: all of it is known, and nothing is still to come."""
 
 
 @dataclass(frozen=True)
 class LeagueSpec:
     """What to generate. Raises ValueError, which names the expected and the found value.
 
-    The first k seasons depend neither on ``seasons`` nor on ``leagues``.
+    The first k seasons depend neither on ``seasons`` nor on ``leagues``. ``end_date`` is the last date
+    of which the results are known, by default that of the last game; ``side_tables`` adds the optional
+    input tables and lets some players change their names.
     """
 
     seed: int = 7
@@ -88,29 +57,36 @@ class LeagueSpec:
     seasons: int = 3
     teams: int = 30
     leagues: int = 1
+    end_date: date | None = None
+    side_tables: bool = True
 
     def __post_init__(self) -> None:
         if self.teams % 2 or not 4 <= self.teams <= 30:
             raise ValueError(f"teams: expected an even number from 4 to 30, found {self.teams}")
-        bounds = {"seed": (0, 2**32 - 1), "first_season": (1, 9000), "seasons": (1, 900), "leagues": (1, 999)}
+        bounds = {
+            "seed": (0, 2**32 - 1),
+            "first_season": (100, 9000),  # the players' births are dates too
+            "seasons": (1, 900),
+            "leagues": (1, 999),
+        }
         for name, (low, high) in bounds.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name}: expected {low} to {high}, found {getattr(self, name)}")
 
 
-@dataclass(frozen=True)
-class _Season:
-    """What box scores are drawn from."""
+def generate_tables(spec: LeagueSpec) -> Iterator[tuple[Table, pa.Table]]:
+    """(table, rows) for each season and league, season by season; the box scores come last.
 
-    players: Rows
-    rating: Floats  # [players]
-    roster: Ints  # [82, teams, ROSTER], positions in players
-    absences: Statuses  # [ALL_ROUNDS, players], 0 for who can play
-    strength: dict[str, Floats]  # [teams] each
+    Several pairs may belong to one table. Each holds rows of its own, in the table's schema and, where
+    the table has a date, in the order of time but for games that wait to be postponed. Raises
+    ``UsageError`` at once when the end date lies outside the seasons.
+    """
+    check_end_date(spec)
+    return _generate_tables(spec)
 
 
 def generate_seasons(spec: LeagueSpec) -> Iterator[pa.Table]:
-    """One table for each season and league, season by season: regular season, play-in, playoffs.
+    """The box scores alone: one table for each season and league, season by season.
 
     The columns are those of ``PLAYER_GAME_SUMMARY``, the rows ordered by date, game id, team and
     player. No more than one season is held at a time. Game ids have ten digits like the NBA's; a
@@ -118,228 +94,139 @@ def generate_seasons(spec: LeagueSpec) -> Iterator[pa.Table]:
     since two would repeat: such an id is no NBA id, and ``season_type`` alone tells what the game
     was. Further leagues have team codes, players and game ids of their own (``ATL2``, ``L2-002...``).
     """
-    leagues = [people.found_league(spec.seed, number, spec.teams) for number in range(1, spec.leagues + 1)]
-    for index in range(spec.seasons):
-        year = spec.first_season + index
-        for league in leagues:
-            rng = np.random.default_rng([spec.seed, league.number, index + 1])
+    check_end_date(spec)
+    return (build_box_scores(played) for played in play_seasons(spec))
+
+
+def list_years(spec: LeagueSpec) -> range:
+    """The years in which the seasons start of which something is known on the end date."""
+    years = range(spec.first_season, spec.first_season + spec.seasons)
+    if spec.end_date is None:
+        return years
+    known = np.datetime64(spec.end_date) + ANNOUNCED_DAYS
+    return years[: sum(bool(list_game_days(year)[0] <= known) for year in years)]
+
+
+def check_end_date(spec: LeagueSpec) -> None:
+    """Raises ``UsageError`` when the end date is before the first game or after the last."""
+    if spec.end_date is None:
+        return
+    end = np.datetime64(spec.end_date)
+    opening, closing = (list_game_days(y) for y in (spec.first_season, spec.first_season + spec.seasons - 1))
+    # the first round has two days, and the playoffs follow the last day of the regular season
+    if opening[1] <= end <= closing[-1]:
+        return
+    first, last = _find_game_dates(spec)
+    if not first <= spec.end_date <= last:
+        raise UsageError(
+            f"expected an end date from {first} to {last}, the first and the last game of the "
+            f"{spec.seasons} season(s), found {spec.end_date}: give another, or more seasons"
+        )
+
+
+def _find_game_dates(spec: LeagueSpec) -> tuple[date, date]:
+    """The first and the last game date of all leagues; the seasons between are not played."""
+    firsts, lasts = [], []
+    for number in range(1, spec.leagues + 1):
+        league = people.found_league(spec.seed, number, spec.teams)
+        for index in range(1, spec.seasons + 1):
+            rng = np.random.default_rng([spec.seed, number, index])
             people.turn_over(rng, league)
-            games, lines = _play_season(rng, league, year)
-            prefix = f"L{league.number}-" if league.number > 1 else ""
-            digits = f"{year % 100:02}" if index < 100 else f"{year:04}"
-            numbers = zip(games["kind"].tolist(), games["code"].tolist(), strict=True)
-            ids = [f"{prefix}{KINDS[kind][0]}{digits}{code:05}" for kind, code in numbers]
-            yield _build_table(league, year, ids, games, lines)
+            season = demo_games.gather_season(rng, league)
+            if index in (1, spec.seasons):
+                games, _ = demo_games.play_season(rng, season, spec.first_season + index - 1)
+                firsts.append(games["date"][0])
+                lasts.append(games["date"][-1])
+    return min(firsts).item(), max(lasts).item()
 
 
-def _play_season(rng: np.random.Generator, league: League, year: int) -> tuple[Rows, Rows]:
-    """The season's games (GAME[games]) and box scores (LINE[games, 2, ROSTER])."""
-    players, teams = league.players, len(league.teams)
-    # By rank, so that a league has as many stars after a hundred seasons as in its first.
-    share_below = (rank_values(players["ability"]) + 0.5) / players.size
-    rating = np.minimum(-np.log1p(-share_below) - 1, TOP_RATING)
-    roster = people.plan_rosters(rng, players["team"], players["ability"], teams)
-    season = _Season(players, rating, roster, people.plan_absences(rng, players.size), league.strength)
-    games = calendar.schedule_season(rng, year, teams)
-    lines = _play_games(rng, season, games)
-    wins = np.bincount(_find_winners(games, lines)[0], minlength=teams)
-    # Less than a win decides between level teams, by lot.
-    standing = wins + rng.permutation(teams) / teams
-    parts = [(games, lines), *_play_postseason(rng, season, standing, games["date"][-1])]
-    players["team"] = FREE
-    players["team"][roster[-1]] = np.arange(teams)[:, None]
-    return np.concatenate([games for games, _ in parts]), np.concatenate([lines for _, lines in parts])
+def play_seasons(spec: LeagueSpec) -> Iterator[PlayedSeason]:
+    """Every season of every league as it was played."""
+    leagues = [people.found_league(spec.seed, number, spec.teams) for number in range(1, spec.leagues + 1)]
+    identities = [Identities(spec.seed, league.number, league.names) for league in leagues]
+    for index, year in enumerate(list_years(spec), start=1):
+        for league, known in zip(leagues, identities, strict=True):
+            rng = np.random.default_rng([spec.seed, league.number, index])
+            people.turn_over(rng, league)
+            season = demo_games.gather_season(rng, league)
+            games, lines = demo_games.play_season(rng, season, year)
+            # whoever was never welcomed keeps his first name
+            newcomers = known.welcome(index, season) if spec.side_tables else np.zeros(0, dtype=np.int64)
+            numbers = season.players["number"].tolist()
+            all_names = [known.list_names(number) for number in numbers]
+            changes = [known.count_changes(number, index) for number in numbers]
+            names = [his[begun] for his, begun in zip(all_names, changes, strict=True)]
+            yield PlayedSeason(
+                seed=spec.seed,
+                number=league.number,
+                teams=league.teams,
+                index=index,
+                year=year,
+                end=_find_end(spec, index, games),
+                season=season,
+                games=games,
+                lines=lines,
+                ids=_number_games(league, index, year, games),
+                person_ids=[f"demo_{league.number}_{number:05}" for number in numbers],
+                names=names,
+                lookups=[make_lookup(name) for name in names],
+                all_names=all_names,
+                newcomers=newcomers,
+            )
 
 
-def _play_postseason(
-    rng: np.random.Generator, season: _Season, standing: Floats, last: np.datetime64
-) -> list[tuple[Rows, Rows]]:
-    """Play-in and playoffs, as (games, lines) of each stage.
-
-    The best 8, 4 or 2 of a conference qualify, as many as it can fill. Where two more teams are
-    left, the last two of 8 or 4 places are played for, as in the NBA.
-    """
-    half = standing.size // 2
-    seeds = np.argsort(-standing.reshape(2, half), axis=1) + np.array([[0], [half]])
-    size = min(8, 1 << (half.bit_length() - 1))
-    parts = []
-    if size >= 4 and half >= size + 2:
-        home, away = seeds[:, [size - 2, size]], seeds[:, [size - 1, size + 1]]
-        games = calendar.schedule_playins(home.ravel(), away.ravel(), last, 0)
-        lines = _play_games(rng, season, games)
-        won, lost = (side.reshape(2, 2) for side in _find_winners(games, lines))
-        deciders = calendar.schedule_playins(lost[:, 0], won[:, 1], last, 1)
-        decided = _play_games(rng, season, deciders)
-        seeds[:, size - 2], seeds[:, size - 1] = won[:, 0], _find_winners(deciders, decided)[0]
-        parts = [(games, lines), (deciders, decided)]
-    alive = seeds[:, calendar.order_bracket(size)].ravel()
-    for stage in range(size.bit_length()):
-        first, second = alive[0::2], alive[1::2]
-        better = np.where(standing[first] > standing[second], first, second)
-        worse = first + second - better
-        series = calendar.schedule_series(better, worse, last, stage)
-        games = series.ravel()
-        lines = _play_games(rng, season, games)
-        better_won = _find_winners(games, lines)[0].reshape(series.shape) == better[:, None]
-        played, goes_on = calendar.cut_series(better_won)
-        parts.append((games[played.ravel()], lines[played.ravel()]))
-        alive = np.where(goes_on, better, worse)
-    return parts
+def _find_end(spec: LeagueSpec, index: int, games: Rows) -> np.datetime64:
+    if spec.end_date is not None:
+        return np.datetime64(spec.end_date)
+    last: np.datetime64 = games["date"][-1]
+    return NO_END if index < spec.seasons else last
 
 
-def _find_winners(games: Rows, lines: Rows) -> tuple[Ints, Ints]:
-    """The winning and the losing team of each game."""
-    points = lines["points"].sum(axis=2)
-    winner = np.where(points[:, 0] > points[:, 1], games["home"], games["away"])
-    return winner, games["home"] + games["away"] - winner
+def _number_games(league: League, index: int, year: int, games: Rows) -> list[str]:
+    prefix = f"L{league.number}-" if league.number > 1 else ""
+    digits = f"{year % 100:02}" if index <= 100 else f"{year:04}"
+    numbers = zip(games["kind"].tolist(), games["code"].tolist(), strict=True)
+    return [f"{prefix}{KINDS[kind][0]}{digits}{code:05}" for kind, code in numbers]
 
 
-def _play_games(rng: np.random.Generator, season: _Season, games: Rows) -> Rows:
-    """Box scores, LINE[games, 2, ROSTER], home team first. Sets the games' overtimes.
-
-    A game that ends level, or an overtime that ends far apart, is drawn again.
-    """
-    is_overtime = rng.random(games.size) < OVERTIME_RATE
-    games["overtimes"] = is_overtime * rng.geometric(1 - MORE_OVERTIME_RATE, games.size)
-    lines = _draw_lines(rng, season, games)
-    while True:
-        margin = np.diff(lines["points"].sum(axis=2))[:, 0]
-        again = (margin == 0) | is_overtime & (np.abs(margin) > MAX_OVERTIME_MARGIN)
-        if not again.any():
-            return lines
-        lines[again] = _draw_lines(rng, season, games[again])
+def _generate_tables(spec: LeagueSpec) -> Iterator[tuple[Table, pa.Table]]:
+    for played in play_seasons(spec):
+        if spec.side_tables:
+            yield build_registry(played)
+            yield build_aliases(played)
+            fixtures = list_fixtures(played)
+            for build in (build_schedule, build_upcoming, build_reports, build_lines):
+                yield build(played, fixtures)
+        yield PLAYER_GAME_SUMMARY, build_box_scores(played)
 
 
-def _draw_lines(rng: np.random.Generator, season: _Season, games: Rows) -> Rows:
+def build_box_scores(played: PlayedSeason) -> pa.Table:
+    """The rows of everybody listed up to the end; the statistics of those who did not play are NULL."""
+    games, is_over = played.games, played.games["date"] <= played.end
+    game, side, slot = np.nonzero((played.lines["status"] != NO_ROW) & is_over[:, None, None])
+    rows = played.lines[game, side, slot]
     teams = np.stack([games["home"], games["away"]], axis=1)
-    who, status = _choose_lineups(rng, season, games, teams)
-    lines = np.zeros(who.shape, dtype=LINE)
-    lines["player"], lines["status"] = who, status
-    lines["seconds"] = _share_minutes(rng, status == PLAYED, games)
-    _draw_attempts(rng, season, games, teams, lines)
-    _draw_makes(rng, season, teams, lines)
-    return lines
-
-
-def _choose_lineups(rng: np.random.Generator, season: _Season, games: Rows, teams: Ints) -> tuple[Ints, Ints]:
-    """Each team's players from first to last choice, and their status; int64[games, 2, ROSTER]."""
-    rounds = games["round"][:, None]
-    who = season.roster[np.minimum(rounds, calendar.ROUNDS - 1), teams]
-    absence = season.absences[rounds[:, :, None], who]
-    is_fit = absence == 0
-    choice = np.where(is_fit, season.rating[who] + rng.normal(0, CHOICE_NOISE, who.shape), -np.inf)
-    order = np.argsort(-choice, axis=2, kind="stable")
-    who, absence, is_fit = (np.take_along_axis(part, order, axis=2) for part in (who, absence, is_fit))
-    is_regular = games["kind"] == calendar.REGULAR
-    limits = np.where(is_regular[:, None], np.cumsum(ROTATION)[:-1], np.cumsum(PLAYOFF_ROTATION)[:-1])
-    size = FEWEST + (rng.random(teams.shape)[:, :, None] > limits[:, None]).sum(axis=2)
-    rank = np.arange(ROSTER)
-    absent = np.where(absence == HIDDEN, NO_ROW, absence)
-    status = np.where(is_fit, np.where(rank < LISTED, COACH, NO_ROW), absent)
-    # The absent stand last: they play only where fewer than the fewest are left.
-    plays = (rank < FEWEST) | is_fit & (rank < size[:, :, None])
-    return who, np.where(plays, PLAYED, status)
-
-
-def _share_minutes(rng: np.random.Generator, plays: Bools, games: Rows) -> Ints:
-    """Whole seconds that add up to the time of five players; int64[games, 2, ROSTER]."""
-    overtimes = games["overtimes"][:, None, None]
-    total = REGULATION_SECONDS + OVERTIME_SECONDS * overtimes
-    most = MOST_MINUTES * 60 + OVERTIME_SECONDS * overtimes / 5
-    steepness = np.where(games["kind"] == calendar.REGULAR, 1.0, PLAYOFF_STEEPNESS)[:, None, None]
-    share = plays * MINUTES**steepness * rng.lognormal(0, MINUTES_NOISE, plays.shape)
-    for _ in range(5):
-        share = np.minimum(share * (total / share.sum(axis=2, keepdims=True)), most)
-    share *= total / share.sum(axis=2, keepdims=True)
-    # Rounding the running sum, not the shares, keeps the total exact.
-    edges = np.rint(np.cumsum(share, axis=2)).astype(np.int64)
-    seconds: Ints = np.diff(edges, axis=2, prepend=np.int64(0))
-    return seconds
-
-
-def _draw_attempts(rng: np.random.Generator, season: _Season, games: Rows, teams: Ints, lines: Rows) -> None:
-    """Fills shots, free throws, turnovers and offensive rebounds: a team's totals, then whose they are."""
-    players, rating = season.players[lines["player"]], season.rating[lines["player"]]
-    length = 1 + games["overtimes"][:, None] * (OVERTIME_SECONDS / REGULATION_SECONDS)
-    pace = season.strength["pace"][teams].sum(axis=1, keepdims=True)
-    possessions = (pace + rng.normal(*POSSESSIONS, (games.size, 1))) * length
-    turnovers, free_throws, rebounds = (
-        np.maximum(np.rint(rng.normal(mean, spread, teams.shape) * length), 2).astype(np.int64)
-        for mean, spread in (TURNOVERS, FREE_THROWS, REBOUNDS)
-    )
-    shots = np.rint(possessions - turnovers - 0.44 * free_throws + rebounds).astype(np.int64)
-    pairs = (PAIRED_FREE_THROWS * free_throws).astype(np.int64)
-    noise = rng.lognormal(0, TOUCH_NOISE, lines.shape)
-    touches = lines["seconds"] * players["usage"] * (1 + USAGE_PER_RATING * rating) * noise
-    fouled = touches * players["free_throws"] * (1 + FOULS_PER_RATING * rating)
-    lines["fg_attempts"] = _share_out(rng, shots, touches)
-    lines["ft_attempts"] = 2 * _share_out(rng, pairs, fouled)
-    lines["ft_attempts"] += _share_out(rng, free_throws - 2 * pairs, fouled)
-    lines["turnovers"] = _share_out(rng, turnovers, touches * players["turnovers"])
-    lines["offensive_rebounds"] = _share_out(rng, rebounds, lines["seconds"] * players["rebounds"])
-    lines["three_pt_attempts"] = rng.binomial(lines["fg_attempts"], players["three_share"])
-    twos = lines["fg_attempts"] - lines["three_pt_attempts"]
-    lines["paint_attempts"] = rng.binomial(twos, players["paint_share"])
-    lines["mid_range_attempts"] = twos - lines["paint_attempts"]
-
-
-def _draw_makes(rng: np.random.Generator, season: _Season, teams: Ints, lines: Rows) -> None:
-    """Fills makes and points, half by half: the margins of the NBA show that a lead makes a team ease off."""
-    players, rating = season.players[lines["player"]], season.rating[lines["player"]]
-    lift = season.strength["attack"][teams] - season.strength["defence"][teams[:, ::-1]]
-    lift = lift + np.array([HOME_EDGE, -HOME_EDGE])
-    for half in (0, 1):
-        for zone, worth in ZONES.items():
-            shots = (lines[f"{zone}_attempts"] + half) // 2
-            chance = players[f"{zone}_pct"] + SKILL_PER_RATING * rating + lift[:, :, None]
-            makes = rng.binomial(shots, np.clip(chance, 0.02, 0.98))
-            lines[f"{zone}_makes"] += makes
-            lines["fg_makes"] += makes
-            lines["points"] += worth * makes
-        points = lines["points"].sum(axis=2)
-        lift = lift - EASE_PER_POINT * (points - points[:, ::-1])
-    lines["ft_makes"] = rng.binomial(lines["ft_attempts"], players["free_throw_pct"])
-    lines["points"] += lines["ft_makes"]
-
-
-def _share_out(rng: np.random.Generator, totals: Ints, weights: Floats) -> Ints:
-    """``totals`` (int64[games, 2]) divided at random by ``weights`` (float64[games, 2, ROSTER])."""
-    shared: Ints = rng.multinomial(totals, weights / weights.sum(axis=2, keepdims=True))
-    return shared
-
-
-def _build_table(league: League, year: int, ids: list[str], games: Rows, lines: Rows) -> pa.Table:
-    """The rows of everybody listed; the statistics of those who did not play are NULL."""
-    game, side, slot = np.nonzero(lines["status"] != NO_ROW)
-    rows = lines[game, side, slot]
-    teams = np.stack([games["home"], games["away"]], axis=1)
-    numbers = league.players["number"].tolist()
-    lookups = [league.lookups[number] for number in numbers]
-    by_team, by_player = rank_values(league.teams)[teams[game, side]], rank_values(lookups)[rows["player"]]
-    order = np.lexsort([by_player, by_team, rank_values(ids)[game], games["date"][game]])
+    by_team = rank_values(played.teams)[teams[game, side]]
+    by_player = rank_values(played.lookups)[rows["player"]]
+    order = np.lexsort([by_player, by_team, rank_values(played.ids)[game], games["date"][game]])
     game, side, rows = game[order], side[order], rows[order]
     is_dnp = rows["status"] != PLAYED
     dates = games["date"][game]
     columns = {name: pa.array(rows[name], mask=is_dnp) for name in STATISTICS}
     columns |= {
-        "player_lookup": _take(lookups, rows["player"]),
-        "player_full_name": _take([league.names[number] for number in numbers], rows["player"]),
-        "universal_player_id": _take([f"demo_{league.number}_{n:05}" for n in numbers], rows["player"]),
-        "game_id": _take(ids, game),
+        "player_lookup": take_texts(played.lookups, rows["player"]),
+        "player_full_name": take_texts(played.names, rows["player"]),
+        "universal_player_id": take_texts(played.person_ids, rows["player"]),
+        "game_id": take_texts(played.ids, game),
         "game_date": pa.array(dates),
-        "season_year": pa.array(np.full(rows.size, year)),
-        "season_type": _take([name for _, name in KINDS], games["kind"][game]),
-        "team_abbr": _take(league.teams, teams[game, side]),
-        "opponent_team_abbr": _take(league.teams, teams[game, 1 - side]),
+        "season_year": pa.array(np.full(rows.size, played.year)),
+        "season_type": take_texts([name for _, name in KINDS], games["kind"][game]),
+        "team_abbr": take_texts(played.teams, teams[game, side]),
+        "opponent_team_abbr": take_texts(played.teams, teams[game, 1 - side]),
         "is_home": pa.array(side == 0),
         "is_dnp": pa.array(is_dnp),
-        "dnp_reason": _take([REASONS.get(status) for status in range(HIDDEN)], rows["status"]),
+        "dnp_reason": take_texts([REASONS.get(status) for status in range(HIDDEN)], rows["status"]),
         "minutes_played": pa.array(rows["seconds"] / 60, mask=is_dnp),
-        "processed_at": pa.array(dates.astype("datetime64[us]") + PROCESSED_AFTER).cast(TIMESTAMP),
+        "processed_at": to_timestamps(dates.astype("datetime64[us]") + PROCESSED_AFTER),
     }
-    schema = PLAYER_GAME_SUMMARY.schema
-    return pa.table({name: columns[name] for name in schema.names}).cast(schema)
-
-
-def _take(texts: Sequence[str | None], index: Ints) -> pa.Array:
-    return pa.array(texts, pa.string()).take(pa.array(index))
+    return build_rows(PLAYER_GAME_SUMMARY, columns)

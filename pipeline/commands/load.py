@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipeline.commands.console import add_command, emit_json, emit_report
 from pipeline.commands.progress import show_progress
-from pipeline.demo import LeagueSpec, generate_seasons
+from pipeline.demo import LeagueSpec, generate_tables, list_years
 from pipeline.errors import BadInput, UsageError
 from pipeline.importing import read_files
-from pipeline.options import add_warehouse_flags, whole_number
-from pipeline.progress import Step
+from pipeline.options import add_warehouse_flags, day, whole_number
+from pipeline.progress import Progress, Step
 from pipeline.report import (
     count,
     describe_import,
@@ -26,7 +31,10 @@ from pipeline.report import (
 from pipeline.season import DateRange
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from transforms.schema import PLAYER_GAME_SUMMARY, Table
-from transforms.side_tables import INPUTS
+from transforms.side_tables import INPUTS, SCHEDULE
+
+SEASONS = "seasons"
+"""The step of a demo's progress."""
 
 
 def add_commands(commands: Any) -> None:
@@ -96,6 +104,17 @@ def add_commands(commands: Any) -> None:
         default=spec.leagues,
         help="leagues side by side, each with teams and players of its own (default: %(default)s)",
     )
+    parser.add_argument(
+        "--end-date",
+        type=day,
+        metavar="YYYY-MM-DD",
+        help="the last date with results; later games are still to come (default: the last game's)",
+    )
+    parser.add_argument(
+        "--box-scores-only",
+        action="store_true",
+        help="without schedule, upcoming games, registry, aliases, injury reports and betting lines",
+    )
     add_warehouse_flags(parser)
 
 
@@ -150,37 +169,71 @@ def run_import(arguments: argparse.Namespace) -> int:
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
-    spec = LeagueSpec(
-        seed=arguments.seed,
-        first_season=arguments.first_season,
-        seasons=arguments.seasons,
-        teams=arguments.teams,
-        leagues=arguments.leagues,
-    )
+    try:
+        spec = LeagueSpec(
+            seed=arguments.seed,
+            first_season=arguments.first_season,
+            seasons=arguments.seasons,
+            teams=arguments.teams,
+            leagues=arguments.leagues,
+            end_date=arguments.end_date,
+            side_tables=not arguments.box_scores_only,
+        )
+    except ValueError as error:
+        raise UsageError(f"a demo league: {error}") from error
+    tables = generate_tables(spec)
     warehouse = open_for_loading(arguments)
-    seasons = spec.seasons * spec.leagues
-    with show_progress([Step("seasons", seasons)], quiet=arguments.debug) as progress:
-        generated = progress.track("seasons", generate_seasons(spec))
-        rows, dates = warehouse.load_generated(generated, datetime.now(UTC))
-    command = (
-        f"{suggest_command('backfill', arguments.warehouse)} "
-        f"--start-date {dates.start} --end-date {dates.last}"
-    )
+    watch = _Watch()
+    steps = [Step(SEASONS, len(list_years(spec)) * spec.leagues)]
+    with show_progress(steps, quiet=arguments.debug) as progress:
+        rows, dates = warehouse.load_generated(watch.pass_on(tables, progress))
+    last = spec.end_date or dates.last
+    commands = [
+        f"{suggest_command('backfill', arguments.warehouse)} --start-date {dates.start} --end-date {last}"
+    ]
+    if watch.games_to_come:
+        daily = suggest_command("daily", arguments.warehouse)
+        commands += [f"{daily} --date {last + timedelta(days=after)}" for after in (0, 1)]
     if arguments.json:
-        found = {"rows": rows, "start_date": dates.start, "end_date": dates.last}
-        emit_json({**found, "next": [command], "exit_code": 0})
+        found = {"rows": rows[PLAYER_GAME_SUMMARY.path], "tables": rows, "games_to_come": watch.games_to_come}
+        emit_json({**found, "start_date": dates.start, "end_date": last, "next": commands, "exit_code": 0})
     else:
-        emit_report(_describe_demo(spec, rows, dates))
-        emit_report(f"\nNext\n  {command}")
+        emit_report(_describe_demo(spec, rows, dates, watch.games_to_come))
+        emit_report("\n".join(["", "Next", *(f"  {command}" for command in commands)]))
     return 0
 
 
-def _describe_demo(spec: LeagueSpec, rows: int, dates: DateRange) -> str:
-    return format_fields(
-        f"Generated a league from seed {spec.seed}",
+@dataclass
+class _Watch:
+    """What is worth telling of generated tables while they are stored."""
+
+    games_to_come: int = 0
+
+    def pass_on(
+        self, tables: Iterator[tuple[Table, pa.Table]], progress: Progress
+    ) -> Iterator[tuple[Table, pa.Table]]:
+        for table, rows in tables:
+            if table is SCHEDULE:
+                self.games_to_come += pc.sum(pc.equal(rows["game_status"], 1)).as_py() or 0
+            yield table, rows
+            # of every season the box scores come last
+            if table is PLAYER_GAME_SUMMARY:
+                progress.advance(SEASONS, 1)
+
+
+def _describe_demo(spec: LeagueSpec, rows: dict[str, int], dates: DateRange, games_to_come: int) -> str:
+    to_come = [("games to come", count(games_to_come))] if games_to_come else []
+    about = [
+        ("seasons", f"{len(list_years(spec))}, {spec.teams} teams, {dates}"),
+        *([("leagues", f"{spec.leagues}, side by side")] if spec.leagues > 1 else []),
+        ("player rows", count(rows[PLAYER_GAME_SUMMARY.path])),
+        *to_come,
+    ]
+    stored = sorted((path, count(number)) for path, number in rows.items())
+    return "\n".join(
         [
-            ("seasons", f"{spec.seasons}, {spec.teams} teams, {dates}"),
-            *([("leagues", f"{spec.leagues}, side by side")] if spec.leagues > 1 else []),
-            ("player rows", count(rows)),
-        ],
+            format_fields(f"Generated a league from seed {spec.seed}", about),
+            "",
+            format_fields("Rows by table", stored),
+        ]
     )

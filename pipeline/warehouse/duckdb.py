@@ -150,10 +150,10 @@ class DuckDBWarehouse:
                 table=table,
             )
 
-    def load_generated(self, seasons: Iterable[pa.Table], loaded_at: datetime) -> tuple[int, DateRange]:
-        """Stores a generated league: how many rows, and the dates they cover."""
+    def load_generated(self, tables: Iterable[tuple[Table, pa.Table]]) -> tuple[dict[str, int], DateRange]:
+        """Stores a generated league: the rows of each table, and the dates of its box scores."""
         with self.open(read_only=False) as connection:
-            rows = duckdb_load.replace_generated(connection, seasons, loaded_at)
+            rows = duckdb_load.replace_generated(connection, tables)
             first, last = fetch_one(connection, sql.find_date_bounds(PLAYER_GAME_SUMMARY))
         return rows, DateRange.inclusive(first, last)
 
