@@ -11,20 +11,15 @@ from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.errors import WrongShape
+from pipeline.naming import WHAT_NAMES, name_keys
 from pipeline.plan import Plan, make_plan
 from pipeline.season import DateRange
 from pipeline.warehouse.base import Loss, Warehouse
-from transforms.cleaning import clean_rows
 from transforms.contracts import TargetSpec
-from transforms.history import read_chunk
-from transforms.references import References, read_references
 from transforms.schema import OUTPUTS, PLAYER_GAME_SUMMARY, STAGED_TARGETS, Table
 from transforms.side_tables import INPUTS, SIDE_TABLES, UPCOMING
-from transforms.sides import clean_sides
-from transforms.targets import name_targets
 
 
 @dataclass(frozen=True)
@@ -164,29 +159,16 @@ def describe_coverage(warehouse: Warehouse, plan: Plan) -> list[str]:
 
 
 def plan_deletions(warehouse: Warehouse, plan: Plan) -> list[Loss]:
-    """The dates that would lose rows because their player rows are gone.
+    """The dates that would lose rows because nothing names their keys any more.
 
     A key that will be skipped instead loses its row too; only the run itself can tell those.
     """
-    needed = (*STAGED_TARGETS.names, "game_id", "season_type", "team_abbr")
-    history = plan.columns[PLAYER_GAME_SUMMARY.path]
-    read = {PLAYER_GAME_SUMMARY.path: tuple(name for name in needed if name in history)}
-    reader = warehouse.open_reader({**plan.columns, **read})
-    references = References.from_tables(
-        read_references(reader, plan.schedule.start, plan.schedule.end).tables
-    )
     losses: list[Loss] = []
-    for low, high in plan.chunks:
-        start, end = max(date.fromisoformat(low), plan.dates.start), date.fromisoformat(high)
-        if start >= end:
-            continue
-        raw = read_chunk(reader, start, end, plan.targets)
-        clean, sides = clean_rows(raw.history, references.aliases), clean_sides(raw.sides, references)
-        rows = name_targets(clean, sides, references, raw.stored, plan.targets).rows
-        keyed = pc.is_valid(rows.column("player_lookup"))
-        targets = rows.select(STAGED_TARGETS.names).filter(keyed).cast(STAGED_TARGETS)
-        lost = raw.stored.join(targets, keys=STAGED_TARGETS.names, join_type="left anti")
-        kept, found, gone = (_count_dates(table) for table in (raw.stored, targets, lost))
+    for keys in name_keys(warehouse, plan, WHAT_NAMES):
+        lost = keys.stored
+        for named in (keys.targets, keys.passed):
+            lost = lost.join(named.select(STAGED_TARGETS.names), STAGED_TARGETS.names, join_type="left anti")
+        kept, found, gone = (_count_dates(table) for table in (keys.stored, keys.targets, lost))
         losses += [(day, kept[day], found.get(day, 0), gone[day]) for day in sorted(gone)]
     return losses
 
