@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 
 from pipeline.errors import FeatureStoreError, TooManyFailures, WarehouseLocked, describe_error
 from pipeline.season import DateRange
@@ -28,15 +29,16 @@ from transforms.vector import FEATURE_VERSION
 class RunSpec:
     """What is known of a run when it is launched: plain values that travel to the commit.
 
-    ``targets`` and ``window`` are the dates computed and read; ``expected`` the targets that the
-    plan counts; ``dependency_check`` the seconds that planning took.
+    ``targets`` and ``windows`` are the dates computed and read, ``requested`` the only keys that the run
+    may touch (None: all of the dates); ``dependency_check`` the seconds that planning took.
     """
 
     run_id: str
     run_at: datetime
     mode: str
     targets: DateRange
-    window: DateRange
+    windows: tuple[DateRange, ...]
+    requested: pa.Table | None
     inputs: InputState
     options: Mapping[str, Any]
     runner: str
@@ -87,7 +89,8 @@ def commit_staged(
         run_id=run.run_id,
         run_at=run.run_at,
         targets=run.targets,
-        window=run.window,
+        windows=run.windows,
+        requested=run.requested,
         inputs=run.inputs,
         rows_read=stages.get("extract", {}).get("rows", 0),
         allow_deletes=run.allow_deletes,

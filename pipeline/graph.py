@@ -26,7 +26,8 @@ def build_graph(pipeline: beam.Pipeline, plan: Plan, warehouse: Warehouse, run: 
     read = (
         pipeline
         | "Chunks" >> beam.Create(plan.chunks)
-        | "ReadHistory" >> ReadHistory(reader, stager, plan.targets, plan.buckets, references.tables)
+        | "ReadHistory"
+        >> ReadHistory(reader, stager, plan.targets, plan.buckets, references.tables, plan.requested)
     )
     teams = read.teams | "TeamContext" >> BuildTeamContext(stager)
     computed = (

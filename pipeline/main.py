@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
 from pipeline.commit import RunSpec, build_failed_row, now
 from pipeline.errors import FeatureStoreError, UsageError, restore_error
 from pipeline.graph import build_graph
 from pipeline.local_runner import LOCAL_NAMES, LocalRunner, parallel_flags, run_watched
-from pipeline.options import BackfillConfig
+from pipeline.options import BACKFILL, BackfillConfig
 from pipeline.preflight import Preflight, check_dependencies
 from pipeline.warehouse.base import RunRow, Warehouse
 from pipeline.warehouse.duckdb import DuckDBWarehouse
@@ -44,11 +45,15 @@ def make_run_id(run_at: datetime) -> str:
 
 def run_job(
     config: BackfillConfig,
-    mode: str = "backfill",
+    mode: str = BACKFILL,
+    requested: pa.Table | None = None,
     clock: Callable[[], datetime] = now,
     on_plan: Callable[[Preflight], None] = lambda preflight: None,
 ) -> RunReport:
     """Plans, runs and commits; returns only when the run is committed and reconciled.
+
+    ``requested`` (``STAGED_TARGETS``) are the only keys that the run computes and touches; None: every
+    key of the dates.
 
     Raises one of ``pipeline.errors``; the run then has a ``failed`` history row and nothing that
     readers see has changed.
@@ -61,6 +66,7 @@ def run_job(
         preflight = check_dependencies(
             warehouse,
             config.make_targets(run_at),
+            requested=requested,
             workers=config.parallel,
             skip_checks=config.skip_preflight,
         )
@@ -70,7 +76,8 @@ def run_job(
         run_at=run_at,
         mode=mode,
         targets=config.dates,
-        window=preflight.plan.window,
+        windows=preflight.plan.windows,
+        requested=requested,
         inputs=inputs,
         options=config.describe(),
         runner=options.view_as(StandardOptions).runner or "",

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipeline.errors import WrongShape
 from pipeline.naming import WHAT_NAMES, name_keys
-from pipeline.plan import Plan, make_plan
+from pipeline.plan import Plan, count_days, make_plan
 from pipeline.season import DateRange
 from pipeline.warehouse.base import Loss, Warehouse
 from transforms.contracts import TargetSpec
@@ -92,9 +92,14 @@ def find_output_problems(table: Table, found: pa.Schema | None) -> list[str]:
 
 
 def check_dependencies(
-    warehouse: Warehouse, spec: TargetSpec, *, workers: int = 1, skip_checks: bool = False
+    warehouse: Warehouse,
+    spec: TargetSpec,
+    *,
+    requested: pa.Table | None = None,
+    workers: int = 1,
+    skip_checks: bool = False,
 ) -> Preflight:
-    """The plan of a run, after checking what it depends on.
+    """The plan of a run, after checking what it depends on; ``requested`` as in :class:`~.plan.Plan`.
 
     Raises ``WrongShape`` naming every missing table, column and unfit type. ``skip_checks``
     leaves out the type checks and the coverage notes; the columns must be looked up anyway.
@@ -121,7 +126,7 @@ def check_dependencies(
     counts = warehouse.count_by_date(PLAYER_GAME_SUMMARY, dates.with_history())
     upcoming = warehouse.count_by_date(UPCOMING, dates)
     row_bytes = measure_row(warehouse, columns, counts)
-    plan = make_plan(spec, columns, counts, row_bytes, workers, upcoming)
+    plan = make_plan(spec, columns, counts, row_bytes, workers, upcoming, requested)
     notes = () if skip_checks else tuple(describe_coverage(warehouse, plan))
     return Preflight(plan, notes, tuple(table for table in SIDE_TABLES if table not in present))
 
@@ -168,11 +173,6 @@ def plan_deletions(warehouse: Warehouse, plan: Plan) -> list[Loss]:
         lost = keys.stored
         for named in (keys.targets, keys.passed):
             lost = lost.join(named.select(STAGED_TARGETS.names), STAGED_TARGETS.names, join_type="left anti")
-        kept, found, gone = (_count_dates(table) for table in (keys.stored, keys.targets, lost))
+        kept, found, gone = (count_days(table) for table in (keys.stored, keys.targets, lost))
         losses += [(day, kept[day], found.get(day, 0), gone[day]) for day in sorted(gone)]
     return losses
-
-
-def _count_dates(rows: pa.Table) -> dict[date, int]:
-    counts = rows.column("game_date").value_counts().to_pylist()
-    return {entry["values"]: entry["counts"] for entry in counts}

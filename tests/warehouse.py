@@ -22,7 +22,7 @@ import pyarrow as pa
 from pipeline.commit import RunSpec, commit_staged
 from pipeline.main import RunReport, run_job
 from pipeline.options import BackfillConfig
-from pipeline.plan import Plan
+from pipeline.plan import Plan, list_days
 from pipeline.preflight import check_dependencies
 from pipeline.season import DateRange
 from pipeline.warehouse.base import RunRow
@@ -34,7 +34,7 @@ from transforms.contracts import FEATURES, GAPS, PASSED, TARGETS, StagedFile
 from transforms.history import join_team_parts, prepare_chunk, read_chunk
 from transforms.kernels.team_figures import TeamFigures
 from transforms.references import References, read_references
-from transforms.schema import PLAYER_GAME_SUMMARY, STAGED_FEATURES, STAGED_GAPS, Table
+from transforms.schema import PLAYER_GAME_SUMMARY, STAGED_FEATURES, STAGED_GAPS, STAGED_TARGETS, Table
 
 Row = dict[str, Any]
 Key = tuple[str, date]
@@ -97,6 +97,11 @@ def make_league(dates: int = 40, players: int = 8, seed: int = 1) -> list[Row]:
             rows += [make_row(f"{team.lower()}{n}", day, team, opponent) for n in range(players)]
         day += timedelta(days=rng.randint(1, 3))
     return rows
+
+
+def to_keys(keys: Iterable[Key]) -> pa.Table:
+    named = [{"player_lookup": player, "game_date": day} for player, day in keys]
+    return pa.Table.from_pylist(named, schema=STAGED_TARGETS)
 
 
 def key_of(row: Mapping[str, Any]) -> Key:
@@ -238,20 +243,38 @@ class House:
         """The whole job, in process, through Beam."""
         return run_job(self.config(first, last, **options))
 
-    def stage(self, first: date | None = None, last: date | None = None, **options: Any) -> Staged:
-        """The job up to its commit, without Beam."""
+    def run_keys(self, keys: Iterable[Key], **options: Any) -> RunReport:
+        """The whole job over some keys alone, through Beam."""
+        requested = to_keys(keys)
+        days = list_days(requested)
+        return run_job(self.config(days[0], days[-1], **options), "gaps", requested)
+
+    def stage(
+        self,
+        first: date | None = None,
+        last: date | None = None,
+        keys: Iterable[Key] | None = None,
+        **options: Any,
+    ) -> Staged:
+        """The job up to its commit, without Beam: over dates, or over some keys alone."""
+        requested = None if keys is None else to_keys(keys)
+        if requested is not None:
+            days = list_days(requested)
+            first, last = days[0], days[-1]
         config = self.config(first, last, **options)
         number = next(_NUMBERS)
         with self.warehouse.share_reader():
             inputs = self.warehouse.read_input_state(config.dates)
             run_at = RUN_AT + timedelta(hours=number)
-            plan = check_dependencies(self.warehouse, config.make_targets(run_at)).plan
+            targets = config.make_targets(run_at)
+            plan = check_dependencies(self.warehouse, targets, requested=requested).plan
             run = RunSpec(
                 run_id=f"run{number:04}",
                 run_at=run_at,
-                mode="backfill",
+                mode="backfill" if requested is None else "gaps",
                 targets=DateRange.inclusive(config.start_date, config.end_date),
-                window=plan.window,
+                windows=plan.windows,
+                requested=requested,
                 inputs=inputs,
                 options=config.describe(),
                 runner="none",
@@ -286,7 +309,7 @@ class House:
         ]
 
     def commit(self, first: date | None = None, last: date | None = None, **options: Any) -> RunRow:
-        """The whole job without Beam."""
+        """The whole job without Beam; takes what :meth:`stage` takes."""
         return self.publish(self.stage(first, last, **options))
 
     def read(self) -> Tables:
@@ -320,7 +343,8 @@ def compute_stages(warehouse: DuckDBWarehouse, plan: Plan, run: RunSpec) -> Stag
     known = References.from_tables(references.tables)
     spec, chunks, rows_read = plan.targets, [], 0
     for low, high in plan.chunks:
-        raw = read_chunk(reader, date.fromisoformat(low), date.fromisoformat(high), spec)
+        dates = date.fromisoformat(low), date.fromisoformat(high)
+        raw = read_chunk(reader, *dates, spec, plan.requested)
         rows_read += raw.history.num_rows
         chunks.append(prepare_chunk(raw, spec, 1, known))
     figures = TeamFigures(join_team_parts(part for chunk in chunks for part in chunk.team_parts.items()))

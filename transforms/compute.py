@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from transforms.arrays import Bools, Ints, single_chunk, to_codes, to_day, to_days, to_known
+from transforms.arrays import Bools, Ints, single_chunk, to_codes, to_day, to_known
 from transforms.contracts import TargetSpec
 from transforms.gaps import (
     NO_GAP,
@@ -71,15 +71,14 @@ def _compute_players(
 
 
 def _fail_player(rows: pa.Table, spec: TargetSpec, error: Exception) -> pa.Table:
-    mine = rows.take(_find_targets(rows, spec))
+    mine = rows.take(_find_targets(rows))
     detail = f"{type(error).__name__}: {error}"[:500]
     reasons = np.full(mine.num_rows, REASONS.index(PROCESSING_ERROR), dtype=np.int8)
     return build_gaps(mine, reasons, pa.array([detail] * mine.num_rows, pa.string()))
 
 
-def _find_targets(rows: pa.Table, spec: TargetSpec) -> Ints:
-    day = to_days(single_chunk(rows, "game_date"))
-    return np.flatnonzero((day >= to_day(spec.start)) & (day < to_day(spec.end)))
+def _find_targets(rows: pa.Table) -> Ints:
+    return np.flatnonzero(to_known(single_chunk(rows, "target")).values)
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class Targets:
 def see_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> Targets:
     """Every target in ``rows`` (sorted by player and date)."""
     history = PlayerRows.from_table(rows)
-    positions = _find_targets(rows, spec)
+    positions = _find_targets(rows)
     # without the statistics of the target's own game, which no feature may use
     mine = rows.drop_columns([*HISTORY_STATISTICS, "usage", "played"]).take(positions)
     day, season = history.day[positions], history.season[positions]

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.arrays import single_chunk, to_batch, to_codes
 from transforms.cleaning import CleanRows, clean_rows
@@ -26,11 +27,11 @@ from transforms.kernels.team_context import (
     list_team_days,
 )
 from transforms.kernels.team_games import LABEL32, TEAM_GAMES, sum_team_games
-from transforms.people import KEY, has_key
+from transforms.people import KEY, PLAYER_ROW, has_key
 from transforms.references import MOST_NOTES, NO_REFERENCES, References
 from transforms.schema import STAGED_TARGETS
 from transforms.sides import DATED_TABLES, Sides, clean_sides
-from transforms.targets import find_inside, name_targets
+from transforms.targets import find_inside, is_between, name_targets
 
 PLAYER_HISTORY = pa.schema(
     [
@@ -51,6 +52,7 @@ PLAYER_HISTORY = pa.schema(
         pa.field("invalid", pa.int8()),
         pa.field("origin", pa.int8()),
         pa.field("stored", pa.bool_()),
+        pa.field("target", pa.bool_()),
         pa.field("usage", pa.float64()),
         *(pa.field(name, pa.int64()) for name in HISTORY_STATISTICS),
         *FACT_FIELDS,
@@ -65,11 +67,13 @@ TEAM_PARTS = (GAMES, DAYS, SEASONS)
 @dataclass(frozen=True)
 class RawChunk:
     """What is read of some whole dates: ``history``, and of the targets' dates among them the side tables
-    by name (those that exist), and the keys that have a feature row (they matter to who is admitted)."""
+    by name (those that exist), and the keys that have a feature row (they matter to who is admitted).
+    ``requested`` are the only keys that may be targets; None: all that are named on the dates."""
 
     history: pa.Table
     sides: Mapping[str, pa.Table] = field(default_factory=dict)
     stored: pa.Table = field(default_factory=STAGED_TARGETS.empty_table)
+    requested: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -90,15 +94,28 @@ class HistoryChunk:
     notes: list[str]
 
 
-def read_chunk(reader: HistoryReader, start: date, end: date, spec: TargetSpec) -> RawChunk:
+def read_chunk(
+    reader: HistoryReader, start: date, end: date, spec: TargetSpec, requested: pa.Table | None = None
+) -> RawChunk:
     """What is read of the dates ``start <= date < end``."""
     history = reader.read_history(start, end)
     low, high = max(start, spec.start), min(end, spec.end)
+    if requested is not None and low < high:
+        requested = requested.filter(pa.array(is_between(requested, low, high)))
+        low, high = _span_dates(requested)
     if low >= high:
-        return RawChunk(history)
+        return RawChunk(history, requested=requested)
     read = {table.name: reader.read_side(table, low, high) for table in DATED_TABLES}
     sides = {name: rows for name, rows in read.items() if rows is not None}
-    return RawChunk(history, sides, reader.read_stored_keys(low, high))
+    return RawChunk(history, sides, reader.read_stored_keys(low, high), requested)
+
+
+def _span_dates(keys: pa.Table) -> tuple[date, date]:
+    """The half-open range from the first to the last date; empty for no keys."""
+    if keys.num_rows == 0:
+        return date.max, date.max
+    found = pc.min_max(keys.column("game_date")).as_py()
+    return found["min"], found["max"] + timedelta(days=1)
 
 
 def prepare_chunk(
@@ -106,7 +123,8 @@ def prepare_chunk(
 ) -> HistoryChunk:
     """What was read of some whole dates, cleaned, cut into ``buckets`` by player."""
     clean = clean_rows(raw.history, references.aliases)
-    return split_clean(clean, clean_sides(raw.sides, references), references, raw.stored, spec, buckets)
+    sides = clean_sides(raw.sides, references)
+    return split_clean(clean, sides, references, raw.stored, spec, buckets, raw.requested)
 
 
 def split_clean(
@@ -116,11 +134,17 @@ def split_clean(
     stored: pa.Table,
     spec: TargetSpec,
     buckets: int,
+    requested: pa.Table | None = None,
 ) -> HistoryChunk:
     """The clean rows of some whole dates, and whoever else is a target, cut into ``buckets`` by player."""
     named = name_targets(clean, sides, references, stored, spec)
     table = named.rows
     is_inside = find_inside(table, spec)
+    if requested is not None:
+        is_inside &= has_key(table, requested)
+        # who is announced and not asked for is no target here, and history never
+        kept = pa.array(is_inside | (single_chunk(table, "origin").to_numpy() == PLAYER_ROW))
+        table, is_inside = table.filter(kept), is_inside[kept.to_numpy(zero_copy_only=False)]
     has_player = single_chunk(table, "player_lookup").is_valid().to_numpy(zero_copy_only=False)
     is_target = is_inside & has_player
     games, usage = sum_team_games(clean.table)
@@ -128,6 +152,7 @@ def split_clean(
         add_facts(table, is_target, sides, references)
         .append_column("usage", pa.array(np.append(usage, np.full(table.num_rows - len(usage), np.nan))))
         .append_column("stored", pa.array(has_key(table, stored)))
+        .append_column("target", pa.array(is_target))
         .select(PLAYER_HISTORY.names)
         .cast(PLAYER_HISTORY)
     )
@@ -141,7 +166,7 @@ def split_clean(
         },
         team_games=games,
         targets=to_batch(targets),
-        passed=to_batch(named.passed),
+        passed=to_batch(named.passed if requested is None else _take_keys(named.passed, requested)),
         counts={
             **_count_rows(clean),
             **sides.counts,
@@ -151,6 +176,13 @@ def split_clean(
         },
         notes=_name_shared(clean.shared),
     )
+
+
+def _take_keys(rows: pa.Table, keys: pa.Table) -> pa.Table:
+    """The rows whose key is among ``keys``."""
+    lookup = single_chunk(rows, "player_lookup").dictionary_encode()
+    named = pa.table([lookup, rows.column("game_date")], names=list(KEY))
+    return rows.filter(pa.array(has_key(named, keys)))
 
 
 def _name_shared(shared: pa.Table) -> list[str]:

@@ -67,8 +67,16 @@ class ReadReferences(beam.PTransform):  # type: ignore[misc]
     timings=StageRecord,
 )
 class _ReadChunkFn(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, reader: HistoryReader, stager: Stager, spec: TargetSpec, buckets: int) -> None:
+    def __init__(
+        self,
+        reader: HistoryReader,
+        stager: Stager,
+        spec: TargetSpec,
+        buckets: int,
+        requested: pa.Table | None,
+    ) -> None:
         self._reader, self._stager, self._spec, self._buckets = reader, stager, spec, buckets
+        self._requested = requested
         self._reading, self._cleaning = StageTimer("extract"), StageTimer("clean")
         self._spilling = StageTimer("shuffle")
         self._references: References | None = None
@@ -76,7 +84,7 @@ class _ReadChunkFn(beam.DoFn):  # type: ignore[misc]
     def process(self, element: Chunk, references: Iterable[tuple[str, pa.RecordBatch]]) -> Iterator[object]:
         start, end = (date.fromisoformat(text) for text in element)
         with self._reading.measure() as counts:
-            raw = read_chunk(self._reader, start, end, self._spec)
+            raw = read_chunk(self._reader, start, end, self._spec, self._requested)
             counts["rows"] = raw.history.num_rows
             counts["bytes"] = raw.history.nbytes
             counts |= {f"{name}_rows": rows.num_rows for name, rows in raw.sides.items()}
@@ -118,7 +126,8 @@ class _ReadChunkFn(beam.DoFn):  # type: ignore[misc]
 class ReadHistory(beam.PTransform):  # type: ignore[misc]
     """Chunks -> ``rows`` (bucket, spilled batch), ``teams``, ``targets``, ``passed`` and ``timings``.
 
-    ``references`` are the ``tables`` of :class:`ReadReferences`.
+    ``references`` are the ``tables`` of :class:`ReadReferences`; ``requested`` (``STAGED_TARGETS``) the
+    only keys that may be targets, None: all that are named on the dates of ``spec``.
     """
 
     def __init__(
@@ -128,14 +137,15 @@ class ReadHistory(beam.PTransform):  # type: ignore[misc]
         spec: TargetSpec,
         buckets: int,
         references: beam.PCollection,
+        requested: pa.Table | None = None,
     ) -> None:
         super().__init__()
         self._reader, self._stager, self._spec, self._buckets = reader, stager, spec, buckets
-        self._references = references
+        self._references, self._requested = references, requested
 
     def expand(self, chunks: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
         return chunks | "ReadAndClean" >> beam.ParDo(
-            _ReadChunkFn(self._reader, self._stager, self._spec, self._buckets),
+            _ReadChunkFn(self._reader, self._stager, self._spec, self._buckets, self._requested),
             references=beam.pvalue.AsIter(self._references),
         ).with_outputs("teams", "targets", "passed", "timings", main="rows")
 

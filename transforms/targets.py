@@ -8,6 +8,7 @@ The rules are features.md, sections 1.1, 4 and 5.5.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -71,8 +72,13 @@ def name_targets(
 
 def find_inside(rows: pa.Table, spec: TargetSpec) -> Bools:
     """Which rows are on the dates of ``spec``."""
+    return is_between(rows, spec.start, spec.end)
+
+
+def is_between(rows: pa.Table, start: date, end: date) -> Bools:
+    """Which rows have ``start <= game_date < end``."""
     day = to_days(single_chunk(rows, "game_date"))
-    return (day >= to_day(spec.start)) & (day < to_day(spec.end))
+    return (day >= to_day(start)) & (day < to_day(end))
 
 
 def take_inside(rows: pa.Table, spec: TargetSpec) -> pa.Table:

@@ -43,14 +43,16 @@ class InputState:
 class CommitRequest:
     """What shall become visible together: the staged files of one run.
 
-    ``targets`` are the dates whose keys the run owns, ``window`` the dates it read, ``rows_read``
-    the rows that it read there; ``run_at`` is the one instant that is written.
+    ``targets`` are the dates whose keys the run owns, all of them or those ``requested``
+    (``STAGED_TARGETS``); ``windows`` the dates it read, ``rows_read`` the rows that it read there;
+    ``run_at`` is the one instant that is written.
     """
 
     run_id: str
     run_at: datetime
     targets: DateRange
-    window: DateRange
+    windows: tuple[DateRange, ...]
+    requested: pa.Table | None
     inputs: InputState
     rows_read: int
     allow_deletes: bool

@@ -2,8 +2,9 @@
 
 The staged files are four views, ``staged_features``, ``staged_gaps``, ``staged_targets`` and
 ``staged_passed``.
-Every statement on an output table is bounded by the run's own dates. Each rule that can refuse a
-commit is an :class:`AuditRule`: a query that must return no row.
+Every statement on an output table is bounded by the run's own dates and, where a run owns single
+keys, by the table ``requested_keys`` (:class:`Scope`). Each rule that can refuse a commit is an
+:class:`AuditRule`: a query that must return no row.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from transforms.schema import (
     STAGED_GAPS,
     STAGED_PASSED,
     STAGED_TARGETS,
+    Table,
 )
 from transforms.vector import FEATURES as VECTOR
 from transforms.vector import MISSING, Feature
@@ -48,6 +50,7 @@ STAGED_SCHEMAS = {
     PASSED: STAGED_PASSED,
 }
 OPEN = "resolved_at IS NULL AND withdrawn_at IS NULL"
+REQUESTED = "requested_keys"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,23 @@ class AuditRule:
     name: str
     query: str
     holds: str | None = None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The keys that a run owns: all of its dates, or those in ``requested_keys``."""
+
+    dates: DateRange
+    by_key: bool
+
+    @classmethod
+    def of(cls, request: CommitRequest) -> Scope:
+        return cls(request.targets, request.requested is not None)
+
+    def bound(self, table: Table, alias: str) -> str:
+        """Which rows of an output table, named by its alias, the run may touch."""
+        dates = bound_dates(table, self.dates, alias)
+        return f"{dates} AND {_exists(REQUESTED, alias)}" if self.by_key else dates
 
 
 def create_staged_view(kind: str, paths: Sequence[str]) -> str:
@@ -90,14 +110,17 @@ def _match_keys(*parts: str) -> str:
     )
 
 
-def list_audit_rules(dates: DateRange) -> list[AuditRule]:
+def list_audit_rules(scope: Scope) -> list[AuditRule]:
     """The rules for staged data, checked before any table is touched."""
     keyed = " UNION ALL ".join(
         f"SELECT {KEY}, {int(kind == TARGETS)} AS t, {int(kind == FEATURES)} AS f, "
         f"{int(kind == GAPS)} AS g FROM staged_{kind}"
         for kind in (TARGETS, FEATURES, GAPS)
     )
-    outside = f"NOT (game_date >= {date_literal(dates.start)} AND game_date < {date_literal(dates.end)})"
+    start, end = date_literal(scope.dates.start), date_literal(scope.dates.end)
+    outside = f"NOT (game_date >= {start} AND game_date < {end})"
+    if scope.by_key:
+        outside += f" OR NOT {_exists(REQUESTED, 't')}"
     broken = " OR ".join(_break_value(feature) for feature in VECTOR)
     return [
         AuditRule(
@@ -108,8 +131,8 @@ def list_audit_rules(dates: DateRange) -> list[AuditRule]:
             f"(SELECT COUNT(*) = COUNT(DISTINCT hash({KEY})) FROM staged_targets)",
         ),
         AuditRule(
-            "every target lies in the requested dates",
-            f"SELECT {KEY}, 'outside' FROM staged_targets WHERE {outside} LIMIT 5",
+            "every target is one of the requested keys",
+            f"SELECT {KEY}, 'not requested' FROM staged_targets t WHERE {outside} LIMIT 5",
         ),
         AuditRule(
             "every value is finite, in its range, and NULL exactly when its source is missing",
@@ -130,7 +153,7 @@ def _break_value(feature: Feature) -> str:
     )
 
 
-def list_deletions(dates: DateRange) -> str:
+def list_deletions(scope: Scope) -> str:
     """(date, stored rows, targets found, rows to delete) of dates that lose rows.
 
     A row is not lost while a source names its key and says why it is no row: it was announced and
@@ -140,7 +163,7 @@ def list_deletions(dates: DateRange) -> str:
         f"SELECT game_date, COUNT(*), (SELECT COUNT(*) FROM staged_targets t "
         f"WHERE t.game_date = s.game_date), COUNT(*) FILTER (WHERE NOT kept) FROM ("
         f"SELECT game_date, {KEY_IN_FEATURES} OR {EXPLAINED} AS kept FROM {STORE} s "
-        f"WHERE {bound_dates(FEATURE_STORE, dates, 's')}) s "
+        f"WHERE {scope.bound(FEATURE_STORE, 's')}) s "
         "GROUP BY game_date HAVING COUNT(*) FILTER (WHERE NOT kept) > 0 ORDER BY game_date"
     )
 
@@ -157,12 +180,12 @@ _NO_SHOWS = f"(SELECT {KEY} FROM staged_gaps WHERE skip_reason = {text_literal(N
 EXPLAINED = f"{_exists(_NO_SHOWS, 's')} OR {_exists('staged_passed', 's')}"
 
 
-def count_stored(dates: DateRange) -> str:
-    return f"SELECT COUNT(*) FROM {STORE} WHERE {bound_dates(FEATURE_STORE, dates)}"
+def count_stored(scope: Scope) -> str:
+    return f"SELECT COUNT(*) FROM {STORE} s WHERE {scope.bound(FEATURE_STORE, 's')}"
 
 
-def classify_rows(dates: DateRange) -> str:
-    """A temporary table of the stored keys of the range: kept as it is, changed, or vanished.
+def classify_rows(scope: Scope) -> str:
+    """A temporary table of the stored keys of the run: kept as it is, changed, or vanished.
 
     Rows are compared by a 64-bit hash of all their columns. Joining the columns themselves costs
     four times as much, and memory for every row.
@@ -171,8 +194,8 @@ def classify_rows(dates: DateRange) -> str:
     return (
         "CREATE OR REPLACE TEMP TABLE stored_keys AS "
         f"SELECT {KEY}, s.created_at, f.digest IS NULL AS vanished, f.digest <> s.digest AS changed "
-        f"FROM (SELECT {KEY}, created_at, hash({compared}) AS digest FROM {STORE} "
-        f"WHERE {bound_dates(FEATURE_STORE, dates)}) s "
+        f"FROM (SELECT {KEY}, created_at, hash({compared}) AS digest FROM {STORE} s "
+        f"WHERE {scope.bound(FEATURE_STORE, 's')}) s "
         f"LEFT JOIN (SELECT {KEY}, hash({compared}) AS digest FROM staged_features) f USING ({KEY})"
     )
 
@@ -183,12 +206,12 @@ COUNT_CLASSES = (
 )
 
 
-def delete_rows(dates: DateRange) -> str:
+def delete_rows(scope: Scope) -> str:
     """Removes the vanished rows, and the changed ones before they are inserted anew."""
     return (
         f"DELETE FROM {STORE} s USING stored_keys k WHERE s.player_lookup = k.player_lookup "
         f"AND s.game_date = k.game_date AND (k.vanished OR k.changed) "
-        f"AND {bound_dates(FEATURE_STORE, dates, 's')}"
+        f"AND {scope.bound(FEATURE_STORE, 's')}"
     )
 
 
@@ -216,7 +239,7 @@ def resolve_gaps(request: CommitRequest) -> str:
     return (
         f"UPDATE {LEDGER} AS s SET resolved_at = {time_literal(request.run_at)}, "
         f"resolved_run_id = {text_literal(request.run_id)} "
-        f"WHERE {OPEN} AND {bound_dates(FEATURE_STORE_GAPS, request.targets, 's')} "
+        f"WHERE {OPEN} AND {Scope.of(request).bound(FEATURE_STORE_GAPS, 's')} "
         f"AND {KEY_IN_FEATURES}"
     )
 
@@ -228,15 +251,15 @@ def withdraw_gaps(request: CommitRequest) -> str:
         "skip_detail = 'no target any more: ' || COALESCE((SELECT MIN(p.detail) FROM staged_passed p "
         "WHERE p.player_lookup = s.player_lookup AND p.game_date = s.game_date), "
         "'nothing names this player and date') "
-        f"WHERE {OPEN} AND {bound_dates(FEATURE_STORE_GAPS, request.targets, 's')} "
+        f"WHERE {OPEN} AND {Scope.of(request).bound(FEATURE_STORE_GAPS, 's')} "
         f"AND NOT {_exists('staged_targets', 's')}"
     )
 
 
-def count_reopened(dates: DateRange) -> str:
+def count_reopened(scope: Scope) -> str:
     return (
         f"SELECT COUNT(*) FROM {LEDGER} s WHERE NOT ({OPEN}) "
-        f"AND {bound_dates(FEATURE_STORE_GAPS, dates, 's')} AND {_exists('staged_gaps', 's')}"
+        f"AND {scope.bound(FEATURE_STORE_GAPS, 's')} AND {_exists('staged_gaps', 's')}"
     )
 
 
@@ -269,10 +292,10 @@ def open_gaps(request: CommitRequest) -> str:
     )
 
 
-def list_identities(dates: DateRange) -> list[AuditRule]:
+def list_identities(scope: Scope) -> list[AuditRule]:
     """Identities 1 and 2, recounted from the tables just before the commit."""
-    stored = f"{STORE} WHERE {bound_dates(FEATURE_STORE, dates)}"
-    opened = f"{LEDGER} WHERE {OPEN} AND {bound_dates(FEATURE_STORE_GAPS, dates)}"
+    stored = f"{STORE} s WHERE {scope.bound(FEATURE_STORE, 's')}"
+    opened = f"{LEDGER} s WHERE {OPEN} AND {scope.bound(FEATURE_STORE_GAPS, 's')}"
     return [
         AuditRule(
             "each requested key that is a target is one stored row or one open gap, others neither",

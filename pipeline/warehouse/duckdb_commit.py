@@ -73,17 +73,20 @@ def _publish(
 ) -> RunRow:
     steps = _Steps()
     create_outputs(connection)
+    if request.requested is not None:
+        connection.register(commit_sql.REQUESTED, request.requested)
+    scope = commit_sql.Scope.of(request)
     done = read_run(connection, request.run_id)
     if done is not None:
         return _answer_again(done)
     _check_inputs(connection, request)
     _check_complete(connection, request)
-    check_rules(connection, commit_sql.list_audit_rules(request.targets))
+    check_rules(connection, commit_sql.list_audit_rules(scope))
     steps.finish("audit")
     outcome = _replace_rows(connection, request, steps)
     ledger = _update_ledger(connection, request)
     steps.finish("ledger")
-    check_rules(connection, commit_sql.list_identities(request.targets))
+    check_rules(connection, commit_sql.list_identities(scope))
     steps.finish("identities")
     row = build_row(CommitOutcome(**outcome, **ledger, steps=steps.seconds))
     insert_run(connection, row)
@@ -133,11 +136,13 @@ def _check_inputs(connection: duckdb.DuckDBPyConnection, request: CommitRequest)
 
 def _check_complete(connection: duckdb.DuckDBPyConnection, request: CommitRequest) -> None:
     """Every row of the window was read, and every staged row is there, in a view of its kind."""
-    stored = fetch_one(connection, sql.count_window(PLAYER_GAME_SUMMARY, request.window))[0]
+    counts = (sql.count_window(PLAYER_GAME_SUMMARY, window) for window in request.windows)
+    stored = sum(fetch_one(connection, query)[0] for query in counts)
     if stored != request.rows_read:
+        dates = ", ".join(str(window) for window in request.windows)
         raise AuditFailed(
-            f"the run read {request.rows_read} rows of {PLAYER_GAME_SUMMARY.path} from "
-            f"{request.window}, but the table holds {stored} there: nothing was published"
+            f"the run read {request.rows_read} rows of {PLAYER_GAME_SUMMARY.path} from {dates}, but the "
+            f"table holds {stored} there: nothing was published"
         )
     for kind in commit_sql.STAGED_SCHEMAS:
         try:
@@ -168,19 +173,20 @@ def check_rules(connection: duckdb.DuckDBPyConnection, rules: Iterable[commit_sq
 def _replace_rows(
     connection: duckdb.DuckDBPyConnection, request: CommitRequest, steps: _Steps
 ) -> dict[str, int]:
-    stored = fetch_one(connection, commit_sql.count_stored(request.targets))[0]
+    scope = commit_sql.Scope.of(request)
+    stored = fetch_one(connection, commit_sql.count_stored(scope))[0]
     staged = request.rows(FEATURES)
     if stored == 0:
         connection.execute(commit_sql.insert_rows(request, fresh=True))
         steps.finish("insert")
         return {"created": staged, "updated": 0, "unchanged": 0, "deleted": 0}
-    connection.execute(commit_sql.classify_rows(request.targets))
+    connection.execute(commit_sql.classify_rows(scope))
     deleted, updated, unchanged = fetch_one(connection, commit_sql.COUNT_CLASSES)
     steps.finish("compare")
     if deleted and not request.allow_deletes:
-        guard_deletion(connection, request.targets, stored)
+        guard_deletion(connection, scope, stored)
     if deleted or updated:
-        connection.execute(commit_sql.delete_rows(request.targets))
+        connection.execute(commit_sql.delete_rows(scope))
         steps.finish("delete")
     created = staged - updated - unchanged
     if created or updated:
@@ -189,9 +195,9 @@ def _replace_rows(
     return {"created": created, "updated": updated, "unchanged": unchanged, "deleted": deleted}
 
 
-def guard_deletion(connection: duckdb.DuckDBPyConnection, dates: DateRange, stored: int) -> None:
+def guard_deletion(connection: duckdb.DuckDBPyConnection, scope: commit_sql.Scope, stored: int) -> None:
     """Refuses to empty a date, and to delete more than a small share of the stored rows."""
-    losses = connection.execute(commit_sql.list_deletions(dates)).fetchall()
+    losses = connection.execute(commit_sql.list_deletions(scope)).fetchall()
     refuse_deletions(losses, stored)
 
 
@@ -222,7 +228,7 @@ def refuse_deletions(losses: list[Loss], stored: int) -> None:
 def _update_ledger(connection: duckdb.DuckDBPyConnection, request: CommitRequest) -> dict[str, int]:
     resolved = fetch_one(connection, commit_sql.resolve_gaps(request))[0]
     withdrawn = fetch_one(connection, commit_sql.withdraw_gaps(request))[0]
-    reopened = fetch_one(connection, commit_sql.count_reopened(request.targets))[0]
+    reopened = fetch_one(connection, commit_sql.count_reopened(commit_sql.Scope.of(request)))[0]
     connection.execute(commit_sql.repeat_gaps(request))
     opened = fetch_one(connection, commit_sql.open_gaps(request))[0]
     return {

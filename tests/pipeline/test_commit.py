@@ -481,7 +481,7 @@ def read_one_less(staged: Staged) -> Staged:
 
 
 ONE_PLACE = "every target is exactly one feature row or one gap"
-IN_RANGE = "every target lies in the requested dates"
+IN_RANGE = "every target is one of the requested keys"
 VALUES = "every value is finite, in its range"
 ALL_READ = "the run read"
 
@@ -589,7 +589,15 @@ def forbidden(outcome: CommitOutcome) -> RunRow:
 def make_request(staged: Staged, files: list[tuple[str, str, int]]) -> CommitRequest:
     run = staged.run
     return CommitRequest(
-        run.run_id, run.run_at, run.targets, run.window, run.inputs, staged.rows_read, False, tuple(files)
+        run.run_id,
+        run.run_at,
+        run.targets,
+        run.windows,
+        None,
+        run.inputs,
+        staged.rows_read,
+        False,
+        tuple(files),
     )
 
 
@@ -742,7 +750,7 @@ def test_statements_on_dated_tables_carry_both_bounds(house: House) -> None:
         traced = Fragile(connection, 0, after=False)
         duckdb_commit.commit_run(traced, wanted, lambda outcome: build_row(staged, outcome))
     low, high = f"DATE '{DAYS[5]}'", f"DATE '{DAYS[30] + timedelta(days=1)}'"
-    window = f"DATE '{staged.run.window.start}'"
+    window = f"DATE '{staged.run.windows[0].start}'"
     for statement in traced.statements:
         if "LIMIT 0" in statement or (statement.startswith("INSERT") and "ANTI JOIN" not in statement):
             continue
