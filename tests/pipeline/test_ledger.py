@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -299,6 +299,10 @@ def view_entry(gap: Row) -> Entry:
     )
 
 
+Owns = Callable[[Key], bool]
+"""Which keys a run may touch: those of its dates, or single ones."""
+
+
 @dataclass
 class Model:
     """What the tables should hold: keys with a row, and the ledger. Plain sets, one key at a time."""
@@ -306,25 +310,25 @@ class Model:
     features: set[Key] = field(default_factory=set)
     ledger: dict[Key, Entry] = field(default_factory=dict)
 
-    def expect(self, rows: list[Row], dates: DateRange, options: Options) -> dict[Key, str | None]:
-        """Each target of the dates, and the reason why it is skipped."""
+    def expect(self, rows: list[Row], owns: Owns, options: Options) -> dict[Key, str | None]:
+        """Each target that the run owns, and the reason why it is skipped."""
         return {
             key_of(row): judge(row, rows, options, key_of(row) in self.features)
             for row in rows
-            if row["game_date"] in dates
+            if owns(key_of(row))
         }
 
-    def may_delete(self, verdicts: dict[Key, str | None], dates: DateRange) -> bool:
-        stored = {key for key in self.features if key[1] in dates}
+    def may_delete(self, verdicts: dict[Key, str | None], owns: Owns) -> bool:
+        stored = {key for key in self.features if owns(key)}
         lost = {key for key in stored if verdicts.get(key, "vanished") is not None}
         emptied = {key[1] for key in lost} - {key[1] for key in verdicts}
         return not emptied and len(lost) <= max(10, 0.02 * len(stored))
 
-    def apply(self, verdicts: dict[Key, str | None], dates: DateRange, run: RunRow) -> None:
+    def apply(self, verdicts: dict[Key, str | None], owns: Owns, run: RunRow) -> None:
         kept = {key for key, reason in verdicts.items() if reason is None}
-        self.features = {key for key in self.features if key[1] not in dates} | kept
+        self.features = {key for key in self.features if not owns(key)} | kept
         for key, entry in self.ledger.items():
-            if key[1] not in dates or entry.state != "open":
+            if not owns(key) or entry.state != "open":
                 continue
             if key in kept:
                 entry.state, entry.resolved_by = "resolved", run["run_id"]
@@ -423,18 +427,28 @@ class Story:
         first, last = sorted(self.rng.choices(self.days, k=2))
         return first, last
 
+    def pick_targets(self, tables: Tables) -> tuple[dict[str, Any], Owns]:
+        """What to ask of a run, and the keys that it then owns: open gaps, or the keys of some dates."""
+        gaps = sorted(tables.open_gaps)
+        if gaps and self.rng.random() < 0.4:
+            keys = set(self.rng.sample(gaps, self.rng.randint(1, len(gaps))))
+            return {"keys": sorted(keys)}, keys.__contains__
+        first, last = self.pick_dates()
+        dates = DateRange.inclusive(first, last)
+        return {"first": first, "last": last}, lambda key: key[1] in dates
+
     def pick_options(self) -> Options:
         return Options(self.rng.choice([0, 7, 14, 14, 40]), self.rng.choice([0, 3, 5, 5, 10]))
 
 
-def check(house: House, model: Model, before: Tables, dates: DateRange) -> Tables:
+def check(house: House, model: Model, before: Tables, owns: Owns) -> Tables:
     tables = house.read()
     assert_that({key: view_entry(gap) for key, gap in tables.gaps.items()}, equal_to(model.ledger))
     assert_that(set(tables.features), equal_to(model.features))
     assert_that(tables.features.keys() & tables.open_gaps.keys(), is_(empty()))
     for name in ("features", "gaps"):
         old, new = getattr(before, name), getattr(tables, name)
-        outside = {key for key in old.keys() | new.keys() if key[1] not in dates}
+        outside = {key for key in old.keys() | new.keys() if not owns(key)}
         assert {key: new.get(key) for key in outside} == {key: old.get(key) for key in outside}
     return tables
 
@@ -447,30 +461,30 @@ def play(story: Story, house: House, steps: int) -> Iterator[str]:
         story.edit()
         rows = list(story.rows.values())
         house.put(rows)
-        first, last = story.pick_dates()
-        options, dates = story.pick_options(), DateRange.inclusive(first, last)
-        verdicts = model.expect(rows, dates, options)
-        staged = house.stage(first, last, **vars(options))
+        options = story.pick_options()
+        wanted, owns = story.pick_targets(tables)
+        verdicts = model.expect(rows, owns, options)
+        staged = house.stage(**wanted, **vars(options))
         if story.rng.random() < 0.1:
             house.put(rows)
             with pytest.raises(Conflict):
                 house.publish(staged)
             outcome = "conflict"
-        elif not model.may_delete(verdicts, dates):
+        elif not model.may_delete(verdicts, owns):
             with pytest.raises(DeletionRefused):
                 house.publish(staged)
-            tables = check(house, model, tables, DateRange(first, first))
-            allowed = house.stage(first, last, **vars(options), allow_deletes=True)
-            model.apply(verdicts, dates, house.publish(allowed))
+            tables = check(house, model, tables, lambda key: False)
+            allowed = house.stage(**wanted, **vars(options), allow_deletes=True)
+            model.apply(verdicts, owns, house.publish(allowed))
             outcome = "deleted"
         else:
-            model.apply(verdicts, dates, house.publish(staged))
-            outcome = "committed"
-        tables = check(house, model, tables, dates)
+            model.apply(verdicts, owns, house.publish(staged))
+            outcome = "gaps" if "keys" in wanted else "committed"
+        tables = check(house, model, tables, owns)
         yield outcome
         if outcome != "conflict" and story.rng.random() < 0.25:
-            model.apply(model.expect(rows, dates, options), dates, house.commit(first, last, **vars(options)))
-            repeated = check(house, model, tables, dates)
+            model.apply(model.expect(rows, owns, options), owns, house.commit(**wanted, **vars(options)))
+            repeated = check(house, model, tables, owns)
             assert repeated.features == tables.features
             # a key that has just lost its row is judged by the options only from the next run on
             lost = [repr(key) for key in before.features.keys() - tables.features.keys()]
@@ -486,4 +500,4 @@ SEEDS = [*range(3), *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 
 def test_the_ledger_follows_its_model_through_a_random_history(tmp_path: Path, seed: int) -> None:
     story = Story(seed)
     house = House(str(tmp_path / "warehouse.duckdb"), story.days)
-    assert_that(list(play(story, house, steps=7)), has_length(7))
+    assert_that(list(play(story, house, steps=9)), has_length(9))
