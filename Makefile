@@ -6,6 +6,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
 BENCH_JSON := benchmarks.json
 DEMO := demo.duckdb
+STAR := drewgranhamsr
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
@@ -28,9 +29,10 @@ $(READY): requirements/uv.lock requirements/dev.lock pyproject.toml
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c 'import pipeline.main, pipeline.warehouse.duckdb_query'
 	@touch $@
 
-demo: $(READY) ## generate a league into ./demo.duckdb, backfill it, print the summary
+demo: $(READY) ## generate a league into ./demo.duckdb, backfill it, show a row of 37 features
 	$(BIN)/feature-store demo --warehouse $(DEMO)
 	$(BIN)/feature-store backfill --warehouse $(DEMO) --start-date 2021-10-01 --end-date 2024-06-30
+	$(BIN)/feature-store explain --warehouse $(DEMO) --player $(STAR) --date 2024-03-01
 
 test: $(READY) ## run the whole suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal

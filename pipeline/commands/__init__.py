@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from pipeline.startup import pause_collector
@@ -15,4 +17,11 @@ def run_program() -> NoReturn:
     """
     with pause_collector():
         from pipeline.commands.app import main
-    os._exit(main())
+    try:
+        code = main()
+    except SystemExit as ended:
+        # argparse has printed its help
+        code = ended.code if isinstance(ended.code, int) else 0
+        with suppress(OSError):  # the reader may be gone
+            sys.stdout.flush()
+    os._exit(code)

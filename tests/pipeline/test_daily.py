@@ -25,9 +25,9 @@ from hamcrest import (
 from terminal import Run
 from warehouse import House, Row, list_dates, make_league, make_row
 
-from pipeline.errors import Conflict, WrongShape
+from pipeline.errors import Conflict, UsageError, WrongShape
 from pipeline.main import run_job
-from pipeline.options import BackfillConfig
+from pipeline.options import BackfillConfig, take_mode
 from transforms.eastern import eastern_date
 from transforms.schema import Table
 from transforms.side_tables import (
@@ -216,6 +216,20 @@ def test_a_daily_run_covers_its_date_and_the_days_before_by_default_three(house:
         date.fromisoformat(summary["start_date"]),
         equal_to(date.fromisoformat(summary["end_date"]) - timedelta(days=1)),
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        (["--mode=daily", "--date", "2024-01-01"], ["daily", "--date", "2024-01-01"]),
+        (["--parallel=2", "--mode", "backfill"], ["backfill", "--parallel=2"]),
+        (["--parallel=2"], ["backfill", "--parallel=2"]),
+    ],
+)
+def test_a_launcher_names_the_mode_of_the_job(given: list[str], command: list[str]) -> None:
+    assert_that(take_mode(given), equal_to(command))
+    with pytest.raises(UsageError, match="--mode"):
+        take_mode(["--mode=nonsense"])
 
 
 def test_a_dry_run_of_a_day_shows_what_is_announced(house: House, run: Run) -> None:
