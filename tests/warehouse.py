@@ -28,7 +28,13 @@ from pipeline.season import DateRange
 from pipeline.warehouse.base import RunRow
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_connection import transaction
-from pipeline.warehouse.duckdb_load import create_input, ensure_table, insert_incoming, raise_version
+from pipeline.warehouse.duckdb_load import (
+    create_input,
+    ensure_table,
+    insert_incoming,
+    log_change,
+    raise_version,
+)
 from transforms.compute import compute_bucket
 from transforms.contracts import FEATURES, GAPS, PASSED, TARGETS, StagedFile
 from transforms.history import join_team_parts, prepare_chunk, read_chunk
@@ -97,6 +103,11 @@ def make_league(dates: int = 40, players: int = 8, seed: int = 1) -> list[Row]:
             rows += [make_row(f"{team.lower()}{n}", day, team, opponent) for n in range(players)]
         day += timedelta(days=rng.randint(1, 3))
     return rows
+
+
+def next_instant() -> datetime:
+    """Later than every run and every change before it."""
+    return RUN_AT + timedelta(hours=next(_NUMBERS))
 
 
 def to_keys(keys: Iterable[Key]) -> pa.Table:
@@ -221,7 +232,7 @@ class House:
             connection.execute(f"DELETE FROM {PLAYER_GAME_SUMMARY.path}")
             connection.register("incoming", table)
             insert_incoming(connection, LOADED_AT)
-            raise_version(connection, "import")
+            log_change(connection, PLAYER_GAME_SUMMARY, raise_version(connection, "import"), next_instant())
 
     def put_side(self, table: Table, rows: Iterable[Row]) -> None:
         """Makes these the rows of a side table, as an import would."""
@@ -232,7 +243,7 @@ class House:
             connection.execute(f"DELETE FROM {table.path}")
             connection.register("incoming", incoming)
             connection.execute(f"INSERT INTO {table.path} BY NAME SELECT * FROM incoming")
-            raise_version(connection, "import", table)
+            log_change(connection, table, raise_version(connection, "import", table), next_instant())
 
     def config(self, first: date | None = None, last: date | None = None, **options: Any) -> BackfillConfig:
         options.setdefault("lock_timeout", 20.0)

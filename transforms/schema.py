@@ -261,4 +261,20 @@ TABLE_VERSIONS = Table(
 """What the embedded warehouse remembers of its inputs: a version that every import raises, and
 who wrote the rows (``import`` or ``demo``)."""
 
+INPUT_CHANGES = Table(
+    dataset="nba_processing",
+    name="input_changes",
+    schema=pa.schema(
+        [
+            pa.field("table_name", TEXT, nullable=False),
+            pa.field("input_version", INT, nullable=False),
+            pa.field("changed_at", TIMESTAMP, nullable=False),
+            pa.field("first_date", DATE),
+            pa.field("last_date", DATE),
+        ]
+    ),
+    key=("table_name", "input_version"),
+)
+"""When an import changed which dates of an input; without dates it may have been any of them."""
+
 OUTPUTS = (FEATURE_STORE, FEATURE_STORE_GAPS, RUN_HISTORY)

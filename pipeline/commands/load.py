@@ -186,7 +186,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
     watch = _Watch()
     steps = [Step(SEASONS, len(list_years(spec)) * spec.leagues)]
     with show_progress(steps, quiet=arguments.debug) as progress:
-        rows, dates = warehouse.load_generated(watch.pass_on(tables, progress))
+        rows, dates = warehouse.load_generated(watch.pass_on(tables, progress), datetime.now(UTC))
     last = spec.end_date or dates.last
     commands = [
         f"{suggest_command('backfill', arguments.warehouse)} --start-date {dates.start} --end-date {last}"

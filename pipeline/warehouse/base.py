@@ -40,6 +40,15 @@ class InputState:
 
 
 @dataclass(frozen=True)
+class InputChange:
+    """An input (``Table.path``) changed at an instant; ``dates`` is None where it may have been any."""
+
+    path: str
+    changed_at: datetime
+    dates: DateRange | None
+
+
+@dataclass(frozen=True)
 class CommitRequest:
     """What shall become visible together: the staged files of one run.
 
@@ -114,6 +123,10 @@ class Warehouse(Protocol):
 
     def read_input_state(self, dates: DateRange) -> InputState:
         """What a commit over ``dates`` will be compared with."""
+        ...
+
+    def list_changes(self, since: datetime) -> list[InputChange]:
+        """What changed in the inputs after an instant, as imports and ``processed_at`` tell."""
         ...
 
     def open_reader(self, columns: Mapping[str, tuple[str, ...]]) -> HistoryReader:

@@ -16,8 +16,8 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.season import DateRange
-from pipeline.warehouse import duckdb_commit, duckdb_load, sql
-from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputState, RunRow
+from pipeline.warehouse import duckdb_changes, duckdb_commit, duckdb_load, sql
+from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputChange, InputState, RunRow
 from pipeline.warehouse.duckdb_connection import connect, describe_table, fetch_one, share_reader
 from pipeline.warehouse.duckdb_load import LoadOutcome
 from pipeline.warehouse.staging import LocalStager, remove_staging, staging_root
@@ -130,6 +130,10 @@ class DuckDBWarehouse:
         with self.open() as connection:
             return duckdb_commit.read_input_state(connection, dates)
 
+    def list_changes(self, since: datetime) -> list[InputChange]:
+        with self.open() as connection:
+            return duckdb_changes.list_changes(connection, since)
+
     def load(
         self,
         rows: pa.Table,
@@ -150,10 +154,12 @@ class DuckDBWarehouse:
                 table=table,
             )
 
-    def load_generated(self, tables: Iterable[tuple[Table, pa.Table]]) -> tuple[dict[str, int], DateRange]:
+    def load_generated(
+        self, tables: Iterable[tuple[Table, pa.Table]], generated_at: datetime
+    ) -> tuple[dict[str, int], DateRange]:
         """Stores a generated league: the rows of each table, and the dates of its box scores."""
         with self.open(read_only=False) as connection:
-            rows = duckdb_load.replace_generated(connection, tables)
+            rows = duckdb_load.replace_generated(connection, tables, generated_at)
             first, last = fetch_one(connection, sql.find_date_bounds(PLAYER_GAME_SUMMARY))
         return rows, DateRange.inclusive(first, last)
 

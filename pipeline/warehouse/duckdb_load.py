@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import duckdb
@@ -30,7 +30,7 @@ from pipeline.warehouse.duckdb_connection import (
 )
 from pipeline.warehouse.load_rules import LOAD_RULES
 from transforms.aliases import Pair
-from transforms.schema import PLAYER_GAME_SUMMARY, TABLE_VERSIONS, Table
+from transforms.schema import INPUT_CHANGES, PLAYER_GAME_SUMMARY, TABLE_VERSIONS, Table
 from transforms.side_tables import INPUTS, PLAYER_ALIASES
 
 IMPORTED, GENERATED = "import", "demo"
@@ -42,6 +42,7 @@ _NAME = sql.name_table(TABLE)
 class LoadOutcome:
     """What became of the rows of a load; ``older`` is None for tables whose rows do not say their age.
 
+    ``changed`` are the dates whose rows are others now, None where they cannot be told.
     ``several_lookups`` names the incoming people who are stored under several lookups,
     ``several_people`` the incoming lookups that are stored with several people. ``aliases`` would
     make the former one person; they are recorded when ``aliases_written``. ``circles`` are those of
@@ -54,6 +55,7 @@ class LoadOutcome:
     older: int | None
     removed: int
     version: int
+    changed: DateRange | None = field(default=None, compare=False)
     several_lookups: tuple[str, ...] = ()
     several_people: tuple[str, ...] = ()
     aliases: AliasProposal = NO_ALIASES
@@ -90,9 +92,11 @@ def load_rows(
         if LOAD_RULES[table.path].stamp is None:
             outcome = replace(outcome, older=None)
         version = raise_version(connection, IMPORTED, table)
+        if outcome.added or outcome.replaced or outcome.removed:
+            log_change(connection, table, version, loaded_at, outcome.changed)
         outcome = replace(outcome, version=version, aliases_written=write_aliases)
         look = _AFTERWARDS.get(table.path)
-        return look(connection, outcome) if look else outcome
+        return look(connection, outcome, loaded_at) if look else outcome
 
 
 def meet_stored(
@@ -132,12 +136,26 @@ def meet_stored(
         "SELECT COUNT(*) FILTER (WHERE same), COUNT(*) FILTER (WHERE older AND NOT same), "
         "COUNT(*) FILTER (WHERE NOT older AND NOT same) FROM met",
     )
+    changed = None if removed else _find_changed(connection, table, same_key)
     connection.execute(
         f"DELETE FROM {name} s USING met i WHERE {within} AND {same_key} AND NOT i.same AND NOT i.older"
     )
     added = insert_incoming(connection, loaded_at, f"ANTI JOIN met i ON {same_key}", table)
     insert_incoming(connection, loaded_at, f"JOIN met i ON {same_key} AND NOT i.same AND NOT i.older", table)
-    return LoadOutcome(added, replaced, unchanged, older, removed, version=0)
+    return LoadOutcome(added, replaced, unchanged, older, removed, version=0, changed=changed)
+
+
+def _find_changed(connection: duckdb.DuckDBPyConnection, table: Table, same_key: str) -> DateRange | None:
+    """The dates of the incoming rows that are not stored as they are; None without any, or a date."""
+    if table.partition is None:
+        return None
+    day = sql.quote(table.partition)
+    first, last = fetch_one(
+        connection,
+        f"SELECT MIN(s.{day}), MAX(s.{day}) FROM incoming s LEFT JOIN met i ON {same_key} "
+        "WHERE i.same IS NULL OR NOT (i.same OR i.older)",
+    )
+    return None if first is None else DateRange(first, last + timedelta(days=1))
 
 
 def _remove_others(
@@ -171,7 +189,9 @@ def _bound(table: Table, dates: DateRange | None) -> str:
     return "TRUE" if dates is None else sql.bound_dates(table, dates, "s")
 
 
-def _name_people(connection: duckdb.DuckDBPyConnection, outcome: LoadOutcome) -> LoadOutcome:
+def _name_people(
+    connection: duckdb.DuckDBPyConnection, outcome: LoadOutcome, loaded_at: datetime
+) -> LoadOutcome:
     """With the people of the import, seen in all that is stored; records their aliases when asked."""
     dates = find_stored_dates(connection)
     if dates is None:
@@ -180,11 +200,13 @@ def _name_people(connection: duckdb.DuckDBPyConnection, outcome: LoadOutcome) ->
         outcome,
         several_lookups=list_several(connection, dates, "universal_player_id", "player_lookup"),
         several_people=list_several(connection, dates, "player_lookup", "universal_player_id"),
-        aliases=_meet_aliases(connection, dates, write=outcome.aliases_written),
+        aliases=_meet_aliases(connection, dates, loaded_at, write=outcome.aliases_written),
     )
 
 
-def _name_circles(connection: duckdb.DuckDBPyConnection, outcome: LoadOutcome) -> LoadOutcome:
+def _name_circles(
+    connection: duckdb.DuckDBPyConnection, outcome: LoadOutcome, loaded_at: datetime
+) -> LoadOutcome:
     return replace(outcome, circles=find_circles(read_pairs(connection)))
 
 
@@ -192,7 +214,9 @@ _AFTERWARDS = {PLAYER_GAME_SUMMARY.path: _name_people, PLAYER_ALIASES.path: _nam
 """What is looked for in the whole table once the rows are there."""
 
 
-def _meet_aliases(connection: duckdb.DuckDBPyConnection, dates: DateRange, *, write: bool) -> AliasProposal:
+def _meet_aliases(
+    connection: duckdb.DuckDBPyConnection, dates: DateRange, loaded_at: datetime, *, write: bool
+) -> AliasProposal:
     """The aliases that the stored rows suggest beside those recorded; with ``write`` they are, too."""
     people = find_people(connection, dates)
     if not people:
@@ -204,7 +228,8 @@ def _meet_aliases(connection: duckdb.DuckDBPyConnection, dates: DateRange, *, wr
     proposal = propose_aliases(people, find_contested(connection, dates), stored)
     if write and proposal.pairs:
         insert_pairs(connection, proposal.pairs)
-        raise_version(connection, IMPORTED, PLAYER_ALIASES)
+        version = raise_version(connection, IMPORTED, PLAYER_ALIASES)
+        log_change(connection, PLAYER_ALIASES, version, loaded_at)
     return proposal
 
 
@@ -241,7 +266,7 @@ def insert_incoming(
 
 
 def replace_generated(
-    connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple[Table, pa.Table]]
+    connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple[Table, pa.Table]], generated_at: datetime
 ) -> dict[str, int]:
     """Stores a generated league in place of an earlier one: how many rows, by the table's path.
 
@@ -259,7 +284,8 @@ def replace_generated(
             counts[table.path] = counts.get(table.path, 0) + _append_rows(connection, table, rows)
         for table in INPUTS:
             if table in replaced or table.path in counts:
-                raise_version(connection, GENERATED, table)
+                version = raise_version(connection, GENERATED, table)
+                log_change(connection, table, version, generated_at)
     return counts
 
 
@@ -316,6 +342,22 @@ def ensure_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
             f"{table.path} lacks the column(s) {', '.join(missing)}; nothing was loaded. "
             "Add them, or import into a new warehouse with --warehouse"
         )
+
+
+def log_change(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    version: int,
+    changed_at: datetime,
+    dates: DateRange | None = None,
+) -> None:
+    """Remembers when which dates of an input changed; without dates it may have been any."""
+    ensure_table(connection, INPUT_CHANGES)
+    days = [dates.start, dates.last] if dates else [None, None]
+    connection.execute(
+        f"INSERT INTO {sql.name_table(INPUT_CHANGES)} VALUES (?, ?, ?, ?, ?)",
+        [table.path, version, changed_at, *days],
+    )
 
 
 def raise_version(

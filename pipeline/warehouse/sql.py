@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 
@@ -22,6 +22,7 @@ from transforms.vector import FEATURES
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _IS_PLAYER = "player_lookup = $player"
 PROCESSOR_NAME = "MLFeatureStoreProcessor"
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 def quote(name: str) -> str:
@@ -103,6 +104,15 @@ def count_by_date(table: Table, dates: DateRange) -> str:
     return (
         f"SELECT {day}, COUNT(*) FROM {name_table(table)} "
         f"WHERE {bound_dates(table, dates)} GROUP BY {day} ORDER BY {day}"
+    )
+
+
+def list_changed_dates(table: Table, dates: DateRange) -> str:
+    """(date, newest ``processed_at``) of a window's dates with rows newer than the parameter ``since``."""
+    day = quote(table.partition or "")
+    return (
+        f"SELECT {day}, MAX(processed_at) FROM {name_table(table)} WHERE {bound_dates(table, dates)} "
+        f"AND processed_at > $since GROUP BY {day} ORDER BY {day}"
     )
 
 

@@ -35,6 +35,8 @@ from transforms.side_tables import INJURY_REPORT, INPUTS, REGISTRY
 
 BOX = PLAYER_GAME_SUMMARY.path
 
+NOW = datetime(2024, 7, 1, tzinfo=UTC)
+
 
 @pytest.fixture
 def box(tmp_path: Path) -> tuple[Table, pa.Table]:
@@ -70,18 +72,20 @@ def read_versions(warehouse: DuckDBWarehouse) -> dict[str, tuple[int, str]]:
 def test_a_generated_league_brings_tables_of_its_own_and_takes_those_of_an_earlier_one(
     warehouse: DuckDBWarehouse, box: tuple[Table, pa.Table]
 ) -> None:
-    found, _ = warehouse.load_generated([make_injuries("Out", "Probable"), box, make_injuries("Doubtful")])
+    found, _ = warehouse.load_generated(
+        [make_injuries("Out", "Probable"), box, make_injuries("Doubtful")], NOW
+    )
     assert_that(found, equal_to({BOX: 24, INJURY_REPORT.path: 3}))
     assert_that(read_versions(warehouse), equal_to({BOX: (1, "demo"), INJURY_REPORT.path: (1, "demo")}))
     with warehouse.open() as connection:
         stored = connection.execute(f"SELECT injury_status FROM {INJURY_REPORT.path} ORDER BY rowid")
         # by date within what comes together
         assert_that(stored.fetchall(), equal_to([("Probable",), ("Out",), ("Doubtful",)]))
-    warehouse.load_generated([make_injuries("Available"), box])
+    warehouse.load_generated([make_injuries("Available"), box], NOW)
     with warehouse.open() as connection:
         stored = connection.execute(f"SELECT injury_status FROM {INJURY_REPORT.path}")
         assert_that(stored.fetchall(), equal_to([("Available",)]))
-    warehouse.load_generated([box])
+    warehouse.load_generated([box], NOW)
     assert_that(warehouse.describe(INJURY_REPORT), is_(none()))
     assert_that(read_versions(warehouse)[INJURY_REPORT.path], equal_to((3, "demo")))
 
@@ -91,7 +95,7 @@ def test_rows_of_others_in_any_input_table_stop_a_generated_league(
     warehouse: DuckDBWarehouse, box: tuple[Table, pa.Table], found: tuple[Table, pa.Table | None]
 ) -> None:
     table, foreign = found
-    warehouse.load_generated([box])
+    warehouse.load_generated([box], NOW)
     with warehouse.open(read_only=False) as connection:
         duckdb_load.ensure_table(connection, table)
         if foreign is not None:
@@ -102,21 +106,21 @@ def test_rows_of_others_in_any_input_table_stop_a_generated_league(
     dates = " from 2024-01-10 to 2024-01-10" if table.partition else ""
     message = f"holds rows{dates} in {table.path} that the demo did not generate"
     with pytest.raises(BadInput, match=re.escape(message)):
-        warehouse.load_generated([box])
+        warehouse.load_generated([box], NOW)
     assert_that(read_stored(warehouse.path, ["player_lookup"]), has_length(24))
 
 
 def test_a_generated_league_that_breaks_off_leaves_the_earlier_one(
     warehouse: DuckDBWarehouse, box: tuple[Table, pa.Table]
 ) -> None:
-    warehouse.load_generated([make_injuries("Out"), box])
+    warehouse.load_generated([make_injuries("Out"), box], NOW)
 
     def break_off() -> Iterator[tuple[Table, pa.Table]]:
         yield make_injuries("Doubtful")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        warehouse.load_generated(break_off())
+        warehouse.load_generated(break_off(), NOW)
     assert_that(read_stored(warehouse.path, ["player_lookup"]), has_length(24))
     assert_that(set(read_versions(warehouse).values()), equal_to({(1, "demo")}))
     with warehouse.open() as connection:

@@ -550,14 +550,14 @@ def test_loading_is_one_transaction(loader: Loader, monkeypatch: pytest.MonkeyPa
 def test_a_generated_league_and_an_import_do_not_mix(loader: Loader) -> None:
     warehouse = DuckDBWarehouse(loader.warehouse)
     rows, _ = read_files([loader.write(make_rows())])
-    count, dates = warehouse.load_generated([(PLAYER_GAME_SUMMARY, rows)])
+    count, dates = warehouse.load_generated([(PLAYER_GAME_SUMMARY, rows)], NOW)
     assert_that((count, str(dates)), equal_to(({PLAYER_GAME_SUMMARY.path: 24}, "2024-01-10 to 2024-01-12")))
-    assert_that(warehouse.load_generated([(PLAYER_GAME_SUMMARY, rows)]), equal_to((count, dates)))
+    assert_that(warehouse.load_generated([(PLAYER_GAME_SUMMARY, rows)], NOW), equal_to((count, dates)))
     assert_that(loader.load(make_rows()).version, greater_than(2))
     with pytest.raises(
         BadInput, match=r"rows from 2024-01-10 to 2024-01-12 .* that the demo did not generate"
     ):
-        warehouse.load_generated([(PLAYER_GAME_SUMMARY, rows)])
+        warehouse.load_generated([(PLAYER_GAME_SUMMARY, rows)], NOW)
 
 
 class Recorder:
