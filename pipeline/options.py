@@ -21,7 +21,7 @@ from pipeline.errors import BadInput, UsageError
 from pipeline.season import DateRange, parse_date
 from transforms.contracts import TargetSpec
 from transforms.eastern import eastern_date
-from transforms.gaps import Admission
+from transforms.gaps import REASONS, Admission
 
 DEFAULT_WAREHOUSE = "./warehouse.duckdb"
 MOST_GAMES, MOST_BOOTSTRAP_DAYS, MOST_WORKERS, MOST_DEFAULT_WORKERS = 10, 365, 64, 4
@@ -150,6 +150,15 @@ def truth(text: str) -> bool:
     return text.lower() == "true"
 
 
+_TRUTH_FLAG: dict[str, Any] = {
+    "nargs": "?",
+    "const": True,
+    "default": False,
+    "type": truth,
+    "metavar": "true|false",
+}
+
+
 def add_warehouse_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--warehouse",
@@ -210,9 +219,8 @@ def read_daily_dates(arguments: argparse.Namespace, now: datetime) -> None:
     arguments.as_of = last
 
 
-def add_job_flags(parser: argparse.ArgumentParser) -> None:
-    """Every flag of the job itself but its dates."""
-    add_warehouse_flags(parser)
+def add_admission_flags(parser: argparse.ArgumentParser) -> None:
+    """Who is admitted among the keys that have no row."""
     parser.add_argument(
         "--bootstrap-days",
         type=whole_number(0, MOST_BOOTSTRAP_DAYS),
@@ -228,15 +236,27 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="last-10 games that admit a player in those days (default: 5)",
     )
-    flag: dict[str, Any] = {"nargs": "?", "const": True, "default": False, "type": truth}
-    flag["metavar"] = "true|false"
     parser.add_argument(
         "--include-injured",
         help="make targets of those who are on the injury report and in nobody's rows",
-        **flag,
+        **_TRUTH_FLAG,
     )
-    parser.add_argument("--allow-deletes", help="let the run empty dates it owns", **flag)
-    parser.add_argument("--skip-preflight", help="leave out the dependency check", **flag)
+
+
+def add_gap_flags(parser: argparse.ArgumentParser) -> None:
+    """Which open gaps a command is about; all of them unless told."""
+    for name, which in (("--start-date", "first"), ("--end-date", "last")):
+        parser.add_argument(name, type=day, metavar="YYYY-MM-DD", help=f"{which} date (default: of the gaps)")
+    parser.add_argument("--reason", choices=REASONS, metavar="REASON", help=", ".join(REASONS))
+    parser.add_argument("--player", metavar="LOOKUP", help="the player_lookup of the gaps")
+
+
+def add_job_flags(parser: argparse.ArgumentParser) -> None:
+    """Every flag of the job itself but its dates."""
+    add_warehouse_flags(parser)
+    add_admission_flags(parser)
+    parser.add_argument("--allow-deletes", help="let the run empty dates it owns", **_TRUTH_FLAG)
+    parser.add_argument("--skip-preflight", help="leave out the dependency check", **_TRUTH_FLAG)
     parser.add_argument(
         "--max-error-rate",
         type=share,

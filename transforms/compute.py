@@ -109,22 +109,26 @@ def see_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> Targe
     )
 
 
+def weigh_targets(seen: Targets, spec: TargetSpec) -> Evidence:
+    """What decides whether each target gets a row."""
+    rows, own, opponent, day = seen.rows, seen.own, seen.opponent, seen.windows.day
+    return Evidence(
+        invalid=single_chunk(rows, "invalid").to_numpy(),
+        registered=to_known(single_chunk(rows, "registered")).values.astype(bool),
+        no_show=(single_chunk(rows, "origin").to_numpy() == ANNOUNCED) & (day < to_day(spec.today)),
+        stored=to_known(single_chunk(rows, "stored")).values.astype(bool),
+        season_first=seen.figures.season_first(*own, day),
+        day=day,
+        games=seen.windows.last_10.size,
+        team_games=(seen.figures.games(*own) > 0) | (seen.figures.games(*opponent) > 0),
+    )
+
+
 def compute_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> tuple[pa.Table, pa.Table]:
     """Feature rows and gaps of every target in ``rows`` (sorted by player and date)."""
     seen = see_targets(rows, figures, spec)
     windows, own_rows, own, opponent = seen.windows, seen.rows, seen.own, seen.opponent
-    day = windows.day
-    season_first = figures.season_first(*own, day)
-    evidence = Evidence(
-        invalid=single_chunk(own_rows, "invalid").to_numpy(),
-        registered=to_known(single_chunk(own_rows, "registered")).values.astype(bool),
-        no_show=(single_chunk(own_rows, "origin").to_numpy() == ANNOUNCED) & (day < to_day(spec.today)),
-        stored=to_known(single_chunk(own_rows, "stored")).values.astype(bool),
-        season_first=season_first,
-        day=day,
-        games=windows.last_10.size,
-        team_games=(figures.games(*own) > 0) | (figures.games(*opponent) > 0),
-    )
+    evidence = weigh_targets(seen, spec)
     reasons = find_gaps(evidence, spec.admission)
     skipped, kept = np.flatnonzero(reasons != NO_GAP), np.flatnonzero(reasons == NO_GAP)
     details = describe_gaps(reasons, evidence, spec.admission).take(pa.array(skipped))
@@ -136,5 +140,5 @@ def compute_targets(rows: pa.Table, figures: TeamFigures, spec: TargetSpec) -> t
         {name: figures.figure(name, *own) for name in FIGURES},
         {name: figures.figure(name, *opponent) for name in FIGURES},
     )[:, kept]
-    early = (day < season_first + EARLY_SEASON_DAYS)[kept]
+    early = (evidence.day < evidence.season_first + EARLY_SEASON_DAYS)[kept]
     return build_features(windows, own_rows.take(kept), kept, values, early), gaps

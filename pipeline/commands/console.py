@@ -87,7 +87,7 @@ class _ReportHighlighter(RegexHighlighter):
         r"(?m)^  (?P<name>\S.*?)  ",
         r"(?P<good>is committed and reconciled|: same)",
         r"(?P<bad>DIFFERS)",
-        r"(?m)^  (?P<command>feature-store .*)$",
+        r"(?m)^  (?P<command>(?:feature-store|python -m pipeline) .*)$",
     ]
 
 
@@ -101,7 +101,7 @@ _THEME = Theme(
     }
 )
 _FIELD = re.compile(r"( *)(?:\S+(?: \S+)*  +)?")
-_COMMAND = re.compile(r" *feature-store ")
+_COMMAND = re.compile(r" *(?:feature-store|python -m pipeline) ")
 
 
 def wrap_report(text: str, width: int) -> str:

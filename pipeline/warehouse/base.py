@@ -121,6 +121,15 @@ class Warehouse(Protocol):
         """Every lookup that has box scores, in order."""
         ...
 
+    def find_first_dates(self) -> pa.Table:
+        """The first date on which the box scores have each lookup, as it is stored (``STAGED_TARGETS``)."""
+        ...
+
+    def read_open_gaps(self, dates: DateRange, reason: str | None, player: str | None) -> pa.Table:
+        """The open gaps of these dates (``FEATURE_STORE_GAPS``) by date and player, of one reason and one
+        player where they are given; no rows when there is no ledger."""
+        ...
+
     def read_input_state(self, dates: DateRange) -> InputState:
         """What a commit over ``dates`` will be compared with."""
         ...

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pipeline.season import DateRange
 from pipeline.warehouse.base import CommitRequest
 from pipeline.warehouse.sql import (
+    OPEN,
     bound_dates,
     date_literal,
     duckdb_type,
@@ -49,7 +50,6 @@ STAGED_SCHEMAS = {
     TARGETS: STAGED_TARGETS,
     PASSED: STAGED_PASSED,
 }
-OPEN = "resolved_at IS NULL AND withdrawn_at IS NULL"
 REQUESTED = "requested_keys"
 
 

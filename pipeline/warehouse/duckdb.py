@@ -23,6 +23,7 @@ from pipeline.warehouse.duckdb_load import LoadOutcome
 from pipeline.warehouse.staging import LocalStager, remove_staging, staging_root
 from transforms.schema import (
     FEATURE_STORE,
+    FEATURE_STORE_GAPS,
     PLAYER_GAME_SUMMARY,
     RUN_HISTORY,
     STAGED_TARGETS,
@@ -125,6 +126,23 @@ class DuckDBWarehouse:
         query = make_query(PLAYER_GAME_SUMMARY, DateRange.inclusive(*bounds))
         with self.open() as connection:
             return [row[0] for row in connection.execute(query, params).fetchall()]
+
+    def find_first_dates(self) -> pa.Table:
+        bounds = self.find_date_bounds(PLAYER_GAME_SUMMARY)
+        if bounds is None:
+            return STAGED_TARGETS.empty_table()
+        query = sql.find_first_dates(PLAYER_GAME_SUMMARY, DateRange.inclusive(*bounds))
+        with self.open() as connection:
+            return connection.sql(query).to_arrow_table()
+
+    def read_open_gaps(self, dates: DateRange, reason: str | None, player: str | None) -> pa.Table:
+        schema = FEATURE_STORE_GAPS.schema
+        with self.open() as connection:
+            if describe_table(connection, FEATURE_STORE_GAPS) is None:
+                return schema.empty_table()
+            query = sql.select_open_gaps(dates)
+            rows = connection.sql(query, params={"reason": reason, "player": player}).to_arrow_table()
+            return rows.select(schema.names).cast(schema)
 
     def read_input_state(self, dates: DateRange) -> InputState:
         with self.open() as connection:

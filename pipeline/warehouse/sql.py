@@ -21,6 +21,9 @@ from transforms.vector import FEATURES
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _IS_PLAYER = "player_lookup = $player"
+OPEN = "resolved_at IS NULL AND withdrawn_at IS NULL"
+"""Of a gap in the ledger."""
+
 PROCESSOR_NAME = "MLFeatureStoreProcessor"
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
@@ -124,6 +127,26 @@ def find_date_bounds(table: Table) -> str:
     """First and last date, answered from the file's statistics: no row is read."""
     day = quote(table.partition or "")
     return f"SELECT MIN({day}), MAX({day}) FROM {name_table(table)}"
+
+
+def find_first_dates(table: Table, dates: DateRange) -> str:
+    """(lookup, first date) of each lookup that has rows in a window."""
+    day = quote(table.partition or "")
+    return (
+        f"SELECT player_lookup, MIN({day}) AS {day} FROM {name_table(table)} "
+        f"WHERE {bound_dates(table, dates)} AND player_lookup IS NOT NULL GROUP BY player_lookup"
+    )
+
+
+def select_open_gaps(dates: DateRange) -> str:
+    """Every column of the open gaps of a window, of the parameters ``reason`` and ``player`` unless these
+    are NULL, in order."""
+    columns = FEATURE_STORE_GAPS.schema.names
+    return (
+        f"{select_window(FEATURE_STORE_GAPS, columns, dates)} AND {OPEN} "
+        "AND ($reason IS NULL OR skip_reason = $reason) "
+        "AND ($player IS NULL OR player_lookup = $player) ORDER BY game_date, player_lookup"
+    )
 
 
 def count_runs_over(dates: DateRange, history: Table) -> str:
