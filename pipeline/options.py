@@ -26,7 +26,9 @@ from transforms.gaps import REASONS, Admission
 DEFAULT_WAREHOUSE = "./warehouse.duckdb"
 MOST_GAMES, MOST_BOOTSTRAP_DAYS, MOST_WORKERS, MOST_DEFAULT_WORKERS = 10, 365, 64, 4
 MOST_LOOKBACK_DAYS = 365
-BACKFILL, DAILY = MODES = ("backfill", "daily")
+BACKFILL, DAILY, GAPS = MODES = ("backfill", "daily", "gaps")
+COMMANDS = {BACKFILL: "backfill", DAILY: "daily", GAPS: "fill-gaps"}
+"""Which command runs the job in which mode."""
 _FLAG = re.compile(r"--([A-Za-z][A-Za-z0-9_-]*)(=.*)?", re.DOTALL)
 
 
@@ -209,7 +211,7 @@ def take_mode(argv: Sequence[str]) -> list[str]:
     parser = FlagParser(prog="python -m pipeline", add_help=False)
     parser.add_argument("--mode", choices=MODES, default=MODES[0])
     known, rest = parser.parse_known_args(argv)
-    return [known.mode, *rest]
+    return [COMMANDS[known.mode], *rest]
 
 
 def read_daily_dates(arguments: argparse.Namespace, now: datetime) -> None:

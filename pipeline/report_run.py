@@ -63,7 +63,7 @@ def describe_plan(preflight: Preflight, more: Sequence[tuple[str, str]] = ()) ->
         [
             ("targets", f"{_count_targets(plan)} on {count(len(plan.game_days))} dates"),
             ("target dates", str(plan.dates)),
-            ("read window", f"{plan.window}, both bounds in every read"),
+            ("read window", ", ".join(map(str, plan.windows)) + ", both bounds in every read"),
             ("to read", f"{count(plan.rows)} rows, about {plan.bytes / 1e6:,.1f} MB"),
             ("cut into", f"{len(plan.chunks)} chunk(s) of dates, {plan.buckets} bucket(s) of players"),
             *(("note", escape_controls(note)) for note in preflight.notes),
@@ -73,6 +73,8 @@ def describe_plan(preflight: Preflight, more: Sequence[tuple[str, str]] = ()) ->
 
 
 def _count_targets(plan: Plan) -> str:
+    if plan.requested is not None:
+        return f"{count(plan.requested.num_rows)} open gaps"
     upcoming = f" and {count(plan.upcoming_rows)} upcoming rows" if plan.upcoming_rows else ""
     return f"{count(plan.target_rows)} player rows{upcoming}"
 
@@ -151,18 +153,11 @@ def summarize_run(row: RunRow, preflight: Preflight, warehouse: str) -> dict[str
 def suggest_next(row: RunRow, warehouse: str) -> list[str]:
     """The commands that one would run now, ready for a shell."""
     commands = []
+    dates = f"--start-date {row['start_date']} --end-date {row['end_date']}"
     if gaps_by_reason(row).get(BOOTSTRAP) and row["options"].get("bootstrap_days"):
-        commands.append(
-            f"{suggest_command('backfill', warehouse)} --start-date {row['start_date']} "
-            f"--end-date {row['end_date']} --bootstrap-days 0"
-        )
+        commands.append(f"{suggest_command('fill-gaps', warehouse)} {dates} --bootstrap-days 0")
     if row["gaps_open"]:
-        commands.append(
-            f'{suggest_command("sql", warehouse)} "SELECT skip_reason, COUNT(*) AS gaps FROM '
-            "nba_predictions.feature_store_gaps WHERE resolved_at IS NULL AND withdrawn_at IS NULL "
-            f"AND game_date BETWEEN '{row['start_date']}' AND '{row['end_date']}' "
-            'GROUP BY skip_reason ORDER BY gaps DESC"'
-        )
+        commands.append(f"{suggest_command('gaps', warehouse)} {dates}")
     elif row["records_expected"]:
         commands.append(suggest_command("runs", warehouse))
     return commands

@@ -127,10 +127,16 @@ def survey_gaps(warehouse: Warehouse, choice: GapChoice, admission: Admission, n
     ``WrongShape`` when there are gaps and no inputs that a run could read.
     """
     with warehouse.share_reader():
-        gaps = find_open_gaps(warehouse, choice)
-        if gaps.num_rows == 0:
-            return Survey(SURVEYED.empty_table(), choice, admission)
-        judgement = _judge(warehouse, gaps.select(STAGED_TARGETS.names), admission, now)
+        return survey_found(warehouse, find_open_gaps(warehouse, choice), choice, admission, now)
+
+
+def survey_found(
+    warehouse: Warehouse, gaps: pa.Table, choice: GapChoice, admission: Admission, now: datetime
+) -> Survey:
+    """The same for some open gaps (``FEATURE_STORE_GAPS``) of ``choice``."""
+    if gaps.num_rows == 0:
+        return Survey(SURVEYED.empty_table(), choice, admission)
+    judgement = _judge(warehouse, gaps.select(STAGED_TARGETS.names), admission, now)
     return Survey(place_gaps(gaps, judgement, admission), choice, admission)
 
 

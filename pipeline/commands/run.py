@@ -1,4 +1,4 @@
-"""The commands that run the job: ``backfill`` and ``daily``."""
+"""The commands that run the job over dates, ``backfill`` and ``daily``; how any command runs it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+
+import pyarrow as pa
 
 from pipeline.commands.console import add_command, emit_json, emit_report, say_report
 from pipeline.commands.progress import show_progress
@@ -62,17 +64,20 @@ def add_commands(commands: Any) -> None:
 
 
 def run_backfill(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int:
-    return _run(read_config(arguments, beam_args), BACKFILL, arguments)
+    return execute(read_config(arguments, beam_args), BACKFILL, arguments)
 
 
 def run_daily(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int:
     read_daily_dates(arguments, datetime.now(UTC))
-    return _run(read_config(arguments, beam_args), DAILY, arguments)
+    return execute(read_config(arguments, beam_args), DAILY, arguments)
 
 
-def _run(config: BackfillConfig, mode: str, arguments: argparse.Namespace) -> int:
+def execute(
+    config: BackfillConfig, mode: str, arguments: argparse.Namespace, requested: pa.Table | None = None
+) -> int:
+    """Runs the job, or prints its plan, and tells what became of it; ``requested`` as in ``run_job``."""
     if arguments.dry_run:
-        return _print_plan(config, arguments.json)
+        return _print_plan(config, requested, arguments.json)
     # Beam takes seconds to import: commands that do not run the job do without
     with pause_collector():
         from pipeline.main import run_job
@@ -86,7 +91,7 @@ def _run(config: BackfillConfig, mode: str, arguments: argparse.Namespace) -> in
             progress = display.enter_context(show_progress(steps, COMMIT_SHARE, quiet=arguments.debug))
             display.enter_context(listen(partial(advance_run, progress)))
 
-        report = run_job(config, mode, on_plan=show)
+        report = run_job(config, mode, requested, on_plan=show)
     if arguments.json:
         emit_json(summarize_run(report.row, report.preflight, config.warehouse))
     else:
@@ -94,7 +99,7 @@ def _run(config: BackfillConfig, mode: str, arguments: argparse.Namespace) -> in
     return 0
 
 
-def _print_plan(config: BackfillConfig, as_json: bool) -> int:
+def _print_plan(config: BackfillConfig, requested: pa.Table | None, as_json: bool) -> int:
     from pipeline.main import open_warehouse
     from pipeline.preflight import check_dependencies, plan_deletions
 
@@ -102,6 +107,7 @@ def _print_plan(config: BackfillConfig, as_json: bool) -> int:
     preflight = check_dependencies(
         warehouse,
         config.make_targets(datetime.now(UTC)),
+        requested=requested,
         workers=config.parallel,
         skip_checks=config.skip_preflight,
     )

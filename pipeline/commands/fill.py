@@ -1,0 +1,71 @@
+"""``fill-gaps``: a run whose targets are open gaps and nothing else."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.attempts import Attempts, choose_attempts
+from pipeline.commands.console import add_command, emit_json, emit_report
+from pipeline.commands.run import execute
+from pipeline.gap_choice import GapChoice
+from pipeline.options import GAPS, add_gap_flags, add_job_flags, read_config
+from pipeline.plan import list_days
+from pipeline.report import count, suggest_command
+from pipeline.warehouse.duckdb import DuckDBWarehouse
+from transforms.gaps import Admission
+from transforms.schema import FEATURE_STORE_GAPS
+
+
+def add_commands(commands: Any) -> None:
+    parser = add_command(
+        commands,
+        "fill-gaps",
+        run_fill_gaps,
+        "Compute the open gaps that can be filled now, read only their windows, touch only their keys. "
+        "Nothing to fill is a success.",
+        "feature-store fill-gaps --start-date 2021-10-01 --end-date 2021-11-30 --bootstrap-days 0",
+        beam_flags=True,
+    )
+    add_gap_flags(parser)
+    parser.add_argument("--all", action="store_true", help="attempt those too that nothing new concerns")
+    parser.add_argument(
+        "--gaps-table",
+        default=FEATURE_STORE_GAPS.path,
+        metavar="DATASET.TABLE",
+        help="attempt only gaps whose player_lookup and game_date this table holds (default: %(default)s)",
+    )
+    add_job_flags(parser)
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+
+
+def run_fill_gaps(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int:
+    admission = Admission(arguments.bootstrap_days, arguments.min_games, arguments.include_injured)
+    attempts = choose_attempts(
+        DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout),
+        GapChoice(arguments.start_date, arguments.end_date, arguments.reason, arguments.player),
+        admission,
+        datetime.now(UTC),
+        everything=arguments.all,
+        gaps_table=arguments.gaps_table,
+    )
+    if attempts.keys.num_rows == 0:
+        _tell_idle(attempts, arguments)
+        return 0
+    days = list_days(attempts.keys)
+    arguments.start_date, arguments.end_date = days[0], days[-1]
+    return execute(read_config(arguments, beam_args), GAPS, arguments, attempts.keys)
+
+
+def _tell_idle(attempts: Attempts, arguments: argparse.Namespace) -> None:
+    commands = [suggest_command("gaps", arguments.warehouse)] if attempts.asked else []
+    if arguments.json:
+        told = {"mode": GAPS, "attempted": 0, "gaps_open": attempts.asked, "looked_at": attempts.looked_at}
+        emit_json({**told, "next": commands, "exit_code": 0})
+        return
+    found = f"{count(attempts.asked)} open, none can be filled now" if attempts.asked else "no open gap"
+    emit_report(f"Nothing to do: {found}")
+    if commands:
+        emit_report(f"\nNext\n  {commands[0]}")
