@@ -63,7 +63,7 @@ UNNAMED = Place(CLOSING, "nothing names the player and date any more, a run with
 PASSED_OVER = Place(CLOSING, "what names it makes no target of it any more, a run withdraws it")
 INJURED_ALONE = Place(CLOSING, "only the injury report names it, a run withdraws it")
 FILLABLE_NOW = {
-    INVALID_INPUT: Place(FILLABLE, "its box score is valid now"),
+    INVALID_INPUT: Place(FILLABLE, "its row is valid now"),
     UNREGISTERED_PLAYER: Place(FILLABLE, "the registry knows the player now, or there is none any more"),
     NO_GAME_SUMMARY: Place(FILLABLE, "its box score is there now"),
     NO_HISTORY: Place(FILLABLE, "an earlier game is there now"),
@@ -84,7 +84,7 @@ LONG_ABSENCE = Place(EXPECTED, "the player has played no game in the 365 days be
 NO_SHOW = Place(EXPECTED, "announced, and not in the box scores of the game")
 NO_BOX_SCORES = Place(NEEDS_DATA, "import the box scores of its game")
 NO_TEAM_HISTORY = Place(NEEDS_DATA, "import box scores of the 365 days before: of the team there are none")
-MEND = Place(NEEDS_DATA, "mend the box score, as the detail says, and import it again")
+MEND = Place(NEEDS_DATA, "mend its row, as the detail says, and import it again")
 REGISTER = Place(NEEDS_DATA, f"add the player to {REGISTRY.path}, or an alias of the lookup")
 NO_TEAM_GAMES = Place(NEEDS_DATA, "import box scores of either team, of the 365 days before")
 
@@ -169,9 +169,11 @@ def place_gaps(gaps: pa.Table, judgement: Judgement, admission: Admission) -> pa
     known = [name for name in SURVEYED.names if name in plain.column_names]
     keys = list(STAGED_TARGETS.names)
     passed = judgement.passed.group_by(keys, use_threads=False).aggregate([("detail", "min")])
+    verdicts = judgement.verdicts
+    verdicts = verdicts.append_column("named", pa.array([True] * verdicts.num_rows, pa.bool_()))
     found = (
         plain.select(known)
-        .join(judgement.verdicts.append_column("named", pa.array([True] * judgement.verdicts.num_rows)), keys)
+        .join(verdicts, keys)
         .join(passed, keys)
         .sort_by([("game_date", "ascending"), ("player_lookup", "ascending")])
         .combine_chunks()
