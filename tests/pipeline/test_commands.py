@@ -50,7 +50,18 @@ from pipeline.warehouse.dialect.translate import translate_query
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from transforms.schema import RUN_HISTORY
 
-COMMANDS = ("backfill", "daily", "import", "demo", "sql", "runs", "explain", "completion")
+COMMANDS = (
+    "backfill",
+    "daily",
+    "import",
+    "demo",
+    "sql",
+    "explain",
+    "coverage",
+    "audit",
+    "runs",
+    "completion",
+)
 
 
 # Help
