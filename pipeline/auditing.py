@@ -51,6 +51,7 @@ from pipeline.season import DateRange
 from pipeline.staleness import (
     NEVER,
     date_gaps,
+    date_keys,
     date_rows,
     find_newest,
     read_runs,
@@ -106,7 +107,7 @@ def audit_tables(warehouse: Warehouse, first: date | None, last: date | None, to
         has_instants = "processed_at" in plan.columns[PLAYER_GAME_SUMMARY.path]
         for accounts in account_keys(warehouse, plan, WHAT_NAMES):
             counts += count_keys_of(accounts.keys)
-            _check_keys(accounts, found)
+            _check_keys(accounts, runs, found)
             _check_extra(accounts, found)
             judged = [
                 (accounts.rows, date_rows(accounts.rows, runs, accounts.dates)),
@@ -126,7 +127,14 @@ def check_audit(audit: Audit) -> AuditFailed | None:
     if not audit.broken:
         return None
     told = "; ".join(f"{finding.violations:,} {finding.check.title}" for finding in audit.broken)
-    return AuditFailed(f"{len(audit.broken)} of {len(audit.findings)} checks are broken: {told}")
+    return AuditFailed(f"{count_broken(audit)}: {told}")
+
+
+def count_broken(audit: Audit) -> str:
+    """How many checks are broken, in words."""
+    broken = len(audit.broken)
+    verb = "check is" if broken == 1 else "checks are"
+    return f"{broken or 'no'} {verb} broken, of {len(audit.findings)}"
 
 
 def _read_aliases(warehouse: Warehouse, plan: Plan) -> References:
@@ -134,14 +142,18 @@ def _read_aliases(warehouse: Warehouse, plan: Plan) -> References:
     return References.from_tables(read_references(reader, plan.schedule.start, plan.schedule.end).tables)
 
 
-def _check_keys(accounts: Accounts, found: dict[Check, Finding]) -> None:
+def _check_keys(accounts: Accounts, runs: pa.Table, found: dict[Check, Finding]) -> None:
     """Keys that are in both tables, in neither, or twice in one."""
     keys = accounts.keys
     rows, gaps = (single_chunk(keys, name).to_numpy() for name in ("rows", "gaps"))
     is_target = keys.column("origin").is_valid().to_numpy()
     found[BOTH].add(keys, (rows > 0) & (gaps > 0), lambda at: f"rows {rows[at]}, open gaps {gaps[at]}")
-    origin = single_chunk(keys, "origin")
-    found[UNEXPLAINED].add(keys, is_target & (rows + gaps == 0), lambda at: _ORIGINS[origin[at].as_py()])
+    origin, covered = single_chunk(keys, "origin"), date_keys(keys, runs, accounts.dates)
+
+    def describe(at: int) -> str:
+        return _ORIGINS[origin[at].as_py()] + (", no run covered the date" if covered[at] == NEVER else "")
+
+    found[UNEXPLAINED].add(keys, is_target & (rows + gaps == 0), describe)
     found[ROWS_TWICE].add(keys, rows > 1, lambda at: f"rows {rows[at]}")
     ledger = count_keys(accounts.ledger, "gaps")
     several = single_chunk(ledger, "gaps").to_numpy()

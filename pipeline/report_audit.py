@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.auditing import Audit, check_audit
+from pipeline.auditing import Audit, check_audit, count_broken
 from pipeline.findings import Finding
 from pipeline.report import count, escape_cell, format_fields, list_commands, suggest_backfills
 from pipeline.report_runs import TableText
@@ -17,8 +17,7 @@ ALARMING = (VIOLATIONS,)
 
 def describe_audit(audit: Audit) -> str:
     """How it ended, and what was looked at."""
-    counts, broken = audit.counts, len(audit.broken)
-    how = f"{broken} of {len(audit.findings)} checks are broken" if broken else "nothing is broken"
+    counts = audit.counts
     targets = counts.player_rows + counts.others
     rows = counts.feature_rows + counts.other_rows + counts.extra_rows
     gaps = counts.open_gaps + counts.other_gaps + counts.extra_gaps
@@ -28,7 +27,7 @@ def describe_audit(audit: Audit) -> str:
         ("open gaps", count(gaps)),
         *(("note", escape_cell(note)) for note in audit.notes),
     ]
-    return format_fields(f"Audit of {audit.dates}: {how}", fields)
+    return format_fields(f"Audit of {audit.dates}: {count_broken(audit)}", fields)
 
 
 def tabulate_checks(audit: Audit) -> TableText:

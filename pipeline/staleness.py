@@ -83,6 +83,12 @@ def find_covered(runs: pa.Table, dates: DateRange) -> Ints:
     return covered
 
 
+def date_keys(keys: pa.Table, runs: pa.Table, dates: DateRange) -> Ints:
+    """When the latest run over all keys of each key's date began."""
+    covered: Ints = find_covered(runs, dates)[to_days(single_chunk(keys, "game_date")) - to_day(dates.start)]
+    return covered
+
+
 def date_rows(rows: pa.Table, runs: pa.Table, dates: DateRange) -> Ints:
     """When the latest successful run that covered each feature row (``run_id``) began."""
     by_key = runs.filter(pc.equal(runs.column("mode"), BY_KEY))
@@ -90,17 +96,12 @@ def date_rows(rows: pa.Table, runs: pa.Table, dates: DateRange) -> Ints:
     known = pc.is_valid(wrote).to_numpy(zero_copy_only=False)
     began = np.append(read_instants(by_key, "started_at"), NEVER)
     position = pc.fill_null(wrote, len(began) - 1).to_numpy(zero_copy_only=False)
-    return np.maximum(_cover_days(rows, runs, dates), np.where(known, began[position], NEVER))
+    return np.maximum(date_keys(rows, runs, dates), np.where(known, began[position], NEVER))
 
 
 def date_gaps(opened: pa.Table, runs: pa.Table, dates: DateRange) -> Ints:
     """When the latest successful run that covered each open gap (``last_attempt_at``) began."""
-    return np.maximum(_cover_days(opened, runs, dates), read_instants(opened, "last_attempt_at"))
-
-
-def _cover_days(keys: pa.Table, runs: pa.Table, dates: DateRange) -> Ints:
-    covered: Ints = find_covered(runs, dates)[to_days(single_chunk(keys, "game_date")) - to_day(dates.start)]
-    return covered
+    return np.maximum(date_keys(opened, runs, dates), read_instants(opened, "last_attempt_at"))
 
 
 def find_newest(
