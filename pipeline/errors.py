@@ -6,10 +6,11 @@
       UsageError                 2  a flag is unknown, missing or contradictory
       BadInput                   3  a file cannot be read, or holds what it must not
       WrongShape                 4  a table or column is missing or of another type
-      AuditFailed                5  what was staged breaks an identity; nothing was published
+      AuditFailed                5  what was staged, or what is stored, breaks an identity
         DeletionRefused          5  more rows would vanish than a run may delete unasked
       Conflict                   6  inputs changed, or an overlapping run committed meanwhile
         WarehouseLocked          6  another process holds the warehouse
+      CoverageTooLow             8  fewer player rows have a feature row than --fail-under asks for
       TooManyFailures            9  more players failed than --max-error-rate permits
 
 0 is committed and reconciled; 130 and 143 are Ctrl-C and SIGTERM. A message says what was
@@ -53,6 +54,10 @@ class WarehouseLocked(Conflict):
     pass
 
 
+class CoverageTooLow(FeatureStoreError):
+    exit_code = 8
+
+
 class TooManyFailures(FeatureStoreError):
     exit_code = 9
 
@@ -70,6 +75,7 @@ _BY_NAME: dict[str, type[FeatureStoreError]] = {
         DeletionRefused,
         Conflict,
         WarehouseLocked,
+        CoverageTooLow,
         TooManyFailures,
     )
 }

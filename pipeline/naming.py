@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.plan import Plan
+from pipeline.season import DateRange
 from pipeline.warehouse.base import Warehouse
 from transforms.cleaning import clean_rows
 from transforms.history import read_chunk
@@ -37,9 +38,10 @@ TARGET_KEYS = pa.schema(
 
 @dataclass(frozen=True)
 class NamedKeys:
-    """Some whole dates of a plan: the ``targets`` (:data:`TARGET_KEYS`), the keys that a source names and
+    """Some whole ``dates`` of a plan: the ``targets`` (:data:`TARGET_KEYS`), the keys that a source names and
     that are none (``passed``, ``STAGED_PASSED``), and those that have a feature row (``stored``)."""
 
+    dates: DateRange
     targets: pa.Table
     passed: pa.Table
     stored: pa.Table
@@ -65,4 +67,5 @@ def name_keys(warehouse: Warehouse, plan: Plan, columns: Sequence[str] = ()) -> 
         clean, sides = clean_rows(raw.history, references.aliases), clean_sides(raw.sides, references)
         named = name_targets(clean, sides, references, raw.stored, plan.targets)
         targets = named.rows.filter(pc.is_valid(named.rows.column("player_lookup")))
-        yield NamedKeys(targets.select(TARGET_KEYS.names).cast(TARGET_KEYS), named.passed, raw.stored)
+        keys = targets.select(TARGET_KEYS.names).cast(TARGET_KEYS)
+        yield NamedKeys(DateRange(start, end), keys, named.passed, raw.stored)

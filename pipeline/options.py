@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -130,6 +131,13 @@ def share(text: str) -> float:
     return _number(text, 1.0)
 
 
+def percent(text: str) -> Fraction:
+    """An argparse type: a number from 0 to 100, exact, with or without decimals."""
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text) or Fraction(text) > 100:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 100, found {text[:40]!r}")
+    return Fraction(text)
+
+
 def seconds(text: str) -> float:
     """An argparse type: seconds, at most a day."""
     return _number(text, 86_400.0)
@@ -187,6 +195,14 @@ def add_range_flags(parser: argparse.ArgumentParser) -> None:
     """The target dates of a backfill."""
     for name, which in (("--start-date", "first"), ("--end-date", "last")):
         parser.add_argument(name, type=day, required=True, metavar="YYYY-MM-DD", help=f"{which} target date")
+
+
+def add_period_flags(parser: argparse.ArgumentParser) -> None:
+    """The dates that a command looks at; each bound may be left out."""
+    for name, which in (("--start-date", "first"), ("--end-date", "last")):
+        parser.add_argument(
+            name, type=day, metavar="YYYY-MM-DD", help=f"{which} date (default: the {which} of the tables)"
+        )
 
 
 def add_daily_flags(parser: argparse.ArgumentParser) -> None:

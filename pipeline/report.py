@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.aliases import AliasProposal
 from pipeline.converting import ImportReport, Recognised
 from pipeline.options import DEFAULT_WAREHOUSE
+from pipeline.season import DateRange
 from pipeline.warehouse.duckdb_load import LoadOutcome
 
 _CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if code != 10}
@@ -79,6 +80,17 @@ def suggest_command(name: str, warehouse: str) -> str:
     """The beginning of a command line on this warehouse, which is left out when it is the default."""
     where = "" if warehouse == DEFAULT_WAREHOUSE else f" --warehouse {shlex.quote(warehouse)}"
     return f"feature-store {name}{where}"
+
+
+def suggest_backfills(ranges: Iterable[DateRange], warehouse: str) -> list[str]:
+    """The commands that compute some ranges of dates."""
+    command = suggest_command("backfill", warehouse)
+    return [f"{command} --start-date {dates.start} --end-date {dates.last}" for dates in ranges]
+
+
+def list_commands(commands: Sequence[str]) -> list[str]:
+    """The lines of a report that name what to run next."""
+    return [*(["", "Next"] if commands else []), *(f"  {command}" for command in commands)]
 
 
 def suggest_aliases(files: Sequence[str], outcome: LoadOutcome, warehouse: str) -> list[str]:

@@ -8,7 +8,14 @@ from typing import Any
 from pipeline.options import DAILY
 from pipeline.plan import Plan
 from pipeline.preflight import Preflight
-from pipeline.report import count, escape_cell, escape_controls, format_fields, suggest_command
+from pipeline.report import (
+    count,
+    escape_cell,
+    escape_controls,
+    format_fields,
+    list_commands,
+    suggest_command,
+)
 from pipeline.season import DateRange
 from pipeline.warehouse.base import Loss, RunRow
 from transforms.gaps import BOOTSTRAP, REASONS
@@ -231,8 +238,7 @@ def describe_run(row: RunRow, preflight: Preflight, warehouse: str) -> str:
     elif row["mode"] == DAILY and row["end_date"] not in days:
         title += f": no games on {row['end_date']}"
     text = format_fields(title, fields)
-    commands = suggest_next(row, warehouse)
-    return "\n".join([text, *(["", "Next"] if commands else []), *(f"  {c}" for c in commands)])
+    return "\n".join([text, *list_commands(suggest_next(row, warehouse))])
 
 
 def describe_times(row: RunRow) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -61,6 +61,19 @@ class DateRange:
 
     def __str__(self) -> str:
         return f"{self.start} to {self.last}"
+
+
+def merge_days(days: Iterable[date]) -> list[DateRange]:
+    """Ranges that hold the days, in order: two days share one where their as-of windows overlap, so that
+    no history is read twice."""
+    merged: list[DateRange] = []
+    for day in sorted(days):
+        alone = DateRange.inclusive(day, day)
+        if merged and alone.with_history().start <= merged[-1].end:
+            merged[-1] = DateRange(merged[-1].start, alone.end)
+        else:
+            merged.append(alone)
+    return merged
 
 
 def parse_date(text: str) -> date:

@@ -28,6 +28,7 @@ from transforms.windows import Window, gather
 GAMES_EXPECTED = 10
 TIERS = ((95, "gold"), (85, "silver"), (70, "bronze"), (50, "poor"))
 LOWEST_TIER = "critical"
+TIER_NAMES = (*(name for _, name in TIERS), LOWEST_TIER)
 
 
 def build_features(w: Windows, rows: pa.Table, kept: Ints, values: Floats, early: Bools) -> pa.Table:
@@ -35,7 +36,7 @@ def build_features(w: Windows, rows: pa.Table, kept: Ints, values: Floats, early
     sources = np.array([SOURCES.index(f.source) for f in FEATURES], dtype=np.int8)[:, None]
     sources = np.where(missing, np.int8(SOURCES.index(MISSING)), sources)
     lacking = missing[list(REQUIRED)].sum(axis=0)
-    score = _QUALITY[lacking]
+    score = QUALITY_SCORES[lacking]
     window = Window(w.last_10.low[kept], w.last_10.high[kept])
     rest = w.days_rest[kept]
     size = len(kept)
@@ -60,7 +61,7 @@ def build_features(w: Windows, rows: pa.Table, kept: Ints, values: Floats, early
         columns[feature.source_column] = _label(sources[feature.index], SOURCES)
     columns["missing_required_count"] = pa.array(lacking.astype(np.int64))
     columns["feature_quality_score"] = pa.array(score)
-    columns["quality_tier"] = _label(_TIER[lacking], (*(name for _, name in TIERS), LOWEST_TIER))
+    columns["quality_tier"] = _label(TIER_CODES[lacking], TIER_NAMES)
     columns["is_quality_ready"] = pa.array(lacking == 0)
     columns["early_season_flag"] = pa.array(early)
     columns["historical_completeness"] = _describe_completeness(w, window)
@@ -72,9 +73,10 @@ def _score_quality(lacking: int) -> float:
     return round(100 * (len(REQUIRED) - lacking) / len(REQUIRED), 2)
 
 
-_QUALITY = np.array([_score_quality(lacking) for lacking in range(len(REQUIRED) + 1)])
-_TIER = np.array(
-    [sum(score < low for low, _ in TIERS) for score in _QUALITY],
+QUALITY_SCORES = np.array([_score_quality(lacking) for lacking in range(len(REQUIRED) + 1)])
+"""``feature_quality_score`` by the number of required features that are missing."""
+TIER_CODES = np.array(
+    [sum(score < low for low, _ in TIERS) for score in QUALITY_SCORES],
     dtype=np.int8,
 )
 

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Literal, TextIO
 
@@ -126,12 +126,18 @@ def emit_json(value: Mapping[str, Any]) -> None:
     emit(to_json(value))
 
 
-def emit_table(names: Sequence[str], columns: Sequence[Sequence[str]], is_number: Sequence[bool]) -> None:
+def emit_table(
+    names: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    is_number: Sequence[bool],
+    alarming: Collection[str] = (),
+) -> None:
     """The result as a table: one line a row, unless it goes to a terminal that is too narrow.
 
-    ``columns`` holds the texts of each column, without line breaks; numbers are set to the right.
+    ``columns`` holds the texts of each column, without line breaks; numbers are set to the right. In
+    the columns named ``alarming`` whatever is not 0 stands in red on a terminal.
     """
-    console = _Console()
+    console = _Console(theme=_THEME)
     if not console.is_terminal or any(len(column) > MOST_FOLDED for column in columns):
         emit("\n".join(_align(names, columns, is_number)))
         return
@@ -141,9 +147,13 @@ def emit_table(names: Sequence[str], columns: Sequence[Sequence[str]], is_number
         justify: Literal["right", "left"] = "right" if right else "left"
         table.add_column(Text(name), justify=justify, overflow="fold", width=width)
     for row in zip(*columns, strict=True):
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(_style_cell(cell, name in alarming) for name, cell in zip(names, row, strict=True)))
     with _tolerating(sys.stdout):
         console.print(table)
+
+
+def _style_cell(cell: str, is_alarming: bool) -> Text:
+    return Text(cell, style="report.bad" if is_alarming and cell not in ("", "0") else "")
 
 
 def fit_widths(

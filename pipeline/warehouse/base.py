@@ -6,7 +6,7 @@ and every method opens what it needs and closes it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -111,6 +111,24 @@ class Warehouse(Protocol):
 
     def read_row(self, table: Table, player: str, day: date) -> dict[str, Any] | None:
         """The row of a key (player, date), every column; None also when there is no such table."""
+        ...
+
+    def read_window(self, table: Table, columns: Sequence[str], dates: DateRange) -> pa.Table:
+        """The columns of the rows in a date window; no rows when the table does not exist."""
+        ...
+
+    def read_vectors(self, dates: DateRange) -> pa.Table:
+        """The vectors stored in a window and what follows from them (``ledger_sql.STORED_VECTORS``).
+
+        The table exists.
+        """
+        ...
+
+    def read_changed(self, dates: DateRange, since: datetime) -> pa.Table:
+        """The box scores of a window that were processed after an instant (``CHANGED_ROWS``).
+
+        The table has the column ``processed_at``.
+        """
         ...
 
     def list_dates(self, player: str) -> list[date]:

@@ -6,7 +6,7 @@ last committed run, never half of one. The write side of a run is in ``duckdb_co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.season import DateRange
-from pipeline.warehouse import duckdb_changes, duckdb_commit, duckdb_load, sql
+from pipeline.warehouse import duckdb_changes, duckdb_commit, duckdb_load, ledger_sql, sql
 from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputChange, InputState, RunRow
 from pipeline.warehouse.duckdb_connection import connect, describe_table, fetch_one, share_reader
 from pipeline.warehouse.duckdb_load import LoadOutcome
@@ -109,6 +109,20 @@ class DuckDBWarehouse:
             query, params = sql.select_row(table, day), {"player": player}
             rows: list[dict[str, Any]] = connection.sql(query, params=params).to_arrow_table().to_pylist()
             return rows[0] if rows else None
+
+    def read_window(self, table: Table, columns: Sequence[str], dates: DateRange) -> pa.Table:
+        with self.open() as connection:
+            if describe_table(connection, table) is None:
+                return pa.schema([table.schema.field(name) for name in columns]).empty_table()
+            return connection.sql(sql.select_window(table, columns, dates)).to_arrow_table()
+
+    def read_vectors(self, dates: DateRange) -> pa.Table:
+        with self.open() as connection:
+            return connection.sql(ledger_sql.select_vectors(dates)).to_arrow_table()
+
+    def read_changed(self, dates: DateRange, since: datetime) -> pa.Table:
+        with self.open() as connection:
+            return connection.sql(ledger_sql.select_changed(dates, since)).to_arrow_table()
 
     def list_dates(self, player: str) -> list[date]:
         return self._ask_everywhere(sql.list_dates, {"player": player})

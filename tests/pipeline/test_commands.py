@@ -54,6 +54,8 @@ COMMANDS = (
     "daily",
     "fill-gaps",
     "gaps",
+    "coverage",
+    "audit",
     "import",
     "demo",
     "sql",

@@ -1,0 +1,113 @@
+"""The coverage of some dates: a line a group and a total, and what to run next. Texts only."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from fractions import Fraction
+from typing import Any
+
+from pipeline.coverage import Counts, Coverage, check_coverage
+from pipeline.report import (
+    count,
+    escape_cell,
+    format_fields,
+    list_commands,
+    suggest_backfills,
+    suggest_command,
+)
+from pipeline.report_run import floor_percent
+from pipeline.report_runs import TableText
+from pipeline.season import merge_days
+
+UNEXPLAINED = "unexplained"
+EXTRA = "extra"
+OTHERS_UNEXPLAINED = "neither"
+ALARMING = (UNEXPLAINED, EXTRA, OTHERS_UNEXPLAINED)
+"""The columns in which only 0 is right."""
+
+IDENTITIES = (
+    "player_rows = feature_rows + missing",
+    "missing = open_gaps + unexplained",
+    "others = other_rows + other_gaps + others_unexplained",
+    "feature rows stored = feature_rows + other_rows + extra_rows",
+    "open gaps in the ledger = open_gaps + other_gaps + extra_gaps",
+)
+"""What holds of every line."""
+
+
+def describe_coverage(coverage: Coverage) -> str:
+    """What stands above the table."""
+    total = coverage.total
+    title = f"Coverage of {coverage.dates} by {coverage.by}"
+    told = (
+        f"{count(total.player_rows)} = {count(total.feature_rows)} feature rows + "
+        f"{count(total.open_gaps)} open gaps + {count(total.unexplained)} unexplained"
+    )
+    return format_fields(title, [("player rows", told)])
+
+
+def tabulate_coverage(coverage: Coverage) -> TableText:
+    """A line for every group, and the total; the targets without a player row only where there are any."""
+    lines = [*coverage.groups.values(), coverage.total]
+    columns = {
+        coverage.by: [*(escape_cell(name) for name in coverage.groups), "total"],
+        "player rows": [count(line.player_rows) for line in lines],
+        "feature rows": [count(line.feature_rows) for line in lines],
+        "missing": [count(line.missing) for line in lines],
+        "open gaps": [count(line.open_gaps) for line in lines],
+        UNEXPLAINED: [count(line.unexplained) for line in lines],
+        "coverage": [describe_share(line) for line in lines],
+    }
+    if coverage.total.others:
+        columns |= {
+            "announced": [count(line.others) for line in lines],
+            "with row": [count(line.other_rows) for line in lines],
+            "with gap": [count(line.other_gaps) for line in lines],
+            OTHERS_UNEXPLAINED: [count(line.others_unexplained) for line in lines],
+        }
+    if coverage.total.extra:
+        columns[EXTRA] = [count(line.extra) for line in lines]
+    numbers = [name != coverage.by for name in columns]
+    return list(columns), list(columns.values()), numbers
+
+
+def describe_share(line: Counts) -> str:
+    return floor_percent(line.feature_rows, line.player_rows) if line.player_rows else "-"
+
+
+def describe_next(coverage: Coverage, warehouse: str) -> str:
+    return "\n".join(list_commands(suggest_next(coverage, warehouse)))
+
+
+def suggest_next(coverage: Coverage, warehouse: str) -> list[str]:
+    """The commands that one would run now: for what is unexplained, for open gaps, for what is extra."""
+    total, dates = coverage.total, f"--start-date {coverage.dates.start} --end-date {coverage.dates.last}"
+    commands = suggest_backfills(merge_days(coverage.unexplained), warehouse)
+    if total.open_gaps or total.other_gaps:
+        commands.append(f"{suggest_command('gaps', warehouse)} {dates}")
+    if total.extra:
+        commands.append(f"{suggest_command('audit', warehouse)} {dates}")
+    return commands
+
+
+def coverage_as_json(coverage: Coverage, least: Fraction | None, warehouse: str) -> dict[str, Any]:
+    failure = check_coverage(coverage.total, least)
+    return {
+        "start_date": coverage.dates.start,
+        "end_date": coverage.dates.last,
+        "by": coverage.by,
+        "groups": [{coverage.by: name, **_count_line(line)} for name, line in coverage.groups.items()],
+        "total": _count_line(coverage.total),
+        "identities": IDENTITIES,
+        "reconciled": coverage.total.is_reconciled,
+        "fail_under": None if least is None else float(least),
+        **({"error": str(failure)} if failure else {}),
+        "exit_code": failure.exit_code if failure else 0,
+        "next": suggest_next(coverage, warehouse),
+    }
+
+
+def _count_line(line: Counts) -> dict[str, Any]:
+    """The numbers of a line; the coverage in per cent, rounded down to a tenth."""
+    share = line.feature_rows * 1000 // line.player_rows / 10 if line.player_rows else None
+    return {**asdict(line), "missing": line.missing, "extra": line.extra, "coverage": share}
