@@ -238,18 +238,13 @@ def _injury(given: Given) -> list[Step]:
     return [_end(f"{given.value('injury_risk'):g}", f"newest report, {newest:%H:%M} UTC: {', '.join(texts)}")]
 
 
-def _line(which: str, given: Given) -> list[Step]:
-    line = given.value(which)
-    return [_end(f"{line:g}", "the line of the first bookmaker in preference")]
+def _line(which: str, what: str, given: Given) -> list[Step]:
+    return [_end(f"{given.value(which):.10g}", what)]
 
 
 def _line_move(given: Given) -> list[Step]:
     newest, opening = (given.value(name) for name in ("vegas_points_line", "vegas_opening_line"))
     return [_end(f"{newest:.10g} - {opening:.10g}")]
-
-
-def _line_offered(given: Given) -> list[Step]:
-    return [_end(f"{given.value('has_vegas_line'):g}", "1 if a line is known, else 0")]
 
 
 def _share(part: str, whole: str, known: tuple[str, ...], given: Given) -> list[Step]:
@@ -333,10 +328,12 @@ FORMULAS: dict[str, Formula] = {
     "team_pace": partial(_team_mean, "own", "pace_last_10"),
     "team_off_rating": partial(_team_mean, "own", "offensive_rating_last_10"),
     "team_win_pct": _win_share,
-    "vegas_points_line": partial(_line, "vegas_points_line"),
-    "vegas_opening_line": partial(_line, "vegas_opening_line"),
+    "vegas_points_line": partial(
+        _line, "vegas_points_line", "the newest line in time, of the first bookmaker in preference"
+    ),
+    "vegas_opening_line": partial(_line, "vegas_opening_line", "the oldest line of the same bookmaker"),
     "vegas_line_move": _line_move,
-    "has_vegas_line": _line_offered,
+    "has_vegas_line": partial(_line, "has_vegas_line", "1 if a line is known, else 0"),
     "avg_points_vs_opponent": partial(_mean, "against", "points"),
     "games_vs_opponent": partial(_count_games, "against"),
     "minutes_avg_last_10": _minutes,
