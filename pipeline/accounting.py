@@ -102,6 +102,7 @@ def match_keys(named: NamedKeys, rows: pa.Table, opened: pa.Table) -> pa.Table:
         keys = keys.join(counted, list(KEY), join_type="full outer", right_suffix="_stored")
         team = pc.coalesce(keys.column("team_abbr"), keys.column("team_abbr_stored"))
         keys = keys.drop_columns(["team_abbr", "team_abbr_stored"]).append_column("team_abbr", team)
+    for what in ("rows", "gaps"):
         held = pc.fill_null(keys.column(what), 0)
         keys = keys.drop_columns([what]).append_column(what, held)
     keys = keys.select(KEY_ACCOUNTS.names).cast(KEY_ACCOUNTS)

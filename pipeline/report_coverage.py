@@ -43,7 +43,16 @@ def describe_coverage(coverage: Coverage) -> str:
         f"{count(total.player_rows)} = {count(total.feature_rows)} feature rows + "
         f"{count(total.open_gaps)} open gaps + {count(total.unexplained)} unexplained"
     )
-    return format_fields(title, [("player rows", told)])
+    fields = [("player rows", told)]
+    if total.others:
+        told = (
+            f"{count(total.others)} targets without a player row = {count(total.other_rows)} feature rows + "
+            f"{count(total.other_gaps)} open gaps + {count(total.others_unexplained)} with neither"
+        )
+        fields.append(("others", told))
+    if total.extra:
+        fields.append((EXTRA, f"{count(total.extra_rows)} feature rows, {count(total.extra_gaps)} open gaps"))
+    return format_fields(title, fields)
 
 
 def tabulate_coverage(coverage: Coverage) -> TableText:
@@ -60,7 +69,7 @@ def tabulate_coverage(coverage: Coverage) -> TableText:
     }
     if coverage.total.others:
         columns |= {
-            "announced": [count(line.others) for line in lines],
+            "others": [count(line.others) for line in lines],
             "with row": [count(line.other_rows) for line in lines],
             "with gap": [count(line.other_gaps) for line in lines],
             OTHERS_UNEXPLAINED: [count(line.others_unexplained) for line in lines],
