@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks import jobs
 from benchmarks.contenders import NAIVE, SQL_SAME
+from benchmarks.daily import compare_sides, measure_daily
 from benchmarks.floor import measure_floor
 from benchmarks.kernels import compare_kernels
 from benchmarks.report import Report, show, write_json
@@ -42,6 +43,8 @@ BENCHMARKS = {
     "memory": Benchmark(jobs.measure_sizes, (24, 48), (24, 48, 96, 240), 1),
     "scaling": Benchmark(jobs.measure_sizes, (3, 6, 12, 24), (6, 24, 96, 240), 1),
     "one-date": Benchmark(jobs.measure_one_date, (24,), (24, 240), 3),
+    "daily": Benchmark(measure_daily, (24,), (24,), 3),
+    "sides": Benchmark(compare_sides, (24,), (24,), 3),
     "floor": Benchmark(measure_floor, (24,), (24, 240), 1),
     "stages": Benchmark(jobs.divide_stages, (24,), (24, 240), 1),
 }

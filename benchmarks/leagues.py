@@ -44,7 +44,7 @@ class Size:
 
 @dataclass(frozen=True)
 class LeagueFile:
-    """A warehouse with box scores only, the dates they cover and their number."""
+    """A warehouse without results: the dates of its box scores, and their number."""
 
     path: Path
     size: Size
@@ -54,13 +54,23 @@ class LeagueFile:
 
 
 def provide_league(work: Path, size: Size) -> LeagueFile:
-    """The league of this size in the work directory, generated where it is not there yet."""
-    path = work / f"box-scores-s{size.seasons}x{size.leagues}.duckdb"
+    """The box scores of this size in the work directory, generated where they are not there yet."""
+    return _provide(work, f"box-scores-s{size.seasons}x{size.leagues}", size, ["--box-scores-only"])
+
+
+def provide_league_with_sides(work: Path, size: Size, end: date | None = None) -> LeagueFile:
+    """The same league with all side tables; where ``end`` is given, later games are still to come."""
+    name = f"side-tables-s{size.seasons}x{size.leagues}" + (f"-{end}" if end else "")
+    return _provide(work, name, size, ["--end-date", str(end)] if end else [])
+
+
+def _provide(work: Path, name: str, size: Size, more: list[str]) -> LeagueFile:
+    path = work / f"{name}.duckdb"
     if not path.exists():
         work.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial.duckdb")
         partial.unlink(missing_ok=True)
-        flags = ["--box-scores-only", "--first-season", str(FIRST_SEASON), "--seasons", str(size.seasons)]
+        flags = [*more, "--first-season", str(FIRST_SEASON), "--seasons", str(size.seasons)]
         flags += ["--leagues", str(size.leagues)] if size.leagues > 1 else []
         run_child([PROGRAM, "demo", "--warehouse", str(partial), *flags])
         os.replace(partial, path)
