@@ -14,7 +14,8 @@ from typing import NoReturn
 from pipeline.commands import completion, explain, fill, gaps, ledger, load, query, run, runs
 from pipeline.commands.console import emit_json, prepare_streams, say, say_error
 from pipeline.errors import INTERRUPTED, TERMINATED, FeatureStoreError, UsageError
-from pipeline.options import FlagParser, name_argument, normalize_flags
+from pipeline.flags import FlagParser
+from pipeline.options import name_argument, normalize_flags
 from pipeline.report import escape_controls
 
 Command = Callable[..., int]

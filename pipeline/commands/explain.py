@@ -8,7 +8,8 @@ from typing import Any
 
 from pipeline.commands.console import add_command, emit_json, emit_report, emit_table
 from pipeline.explaining import explain_feature, explain_key, find_feature
-from pipeline.options import add_warehouse_flags, day
+from pipeline.flags import day
+from pipeline.options import add_warehouse_flags
 from pipeline.report_explain import describe_explanation, describe_feature, explanation_as_json
 from pipeline.report_parts import Part
 from pipeline.warehouse.duckdb import DuckDBWarehouse

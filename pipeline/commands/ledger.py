@@ -10,7 +10,8 @@ from pipeline.auditing import audit_tables, check_audit
 from pipeline.commands.console import add_command, emit, emit_json, emit_report, emit_table, say_error
 from pipeline.coverage import GROUPINGS, MONTH, check_coverage, measure_coverage
 from pipeline.errors import FeatureStoreError
-from pipeline.options import add_period_flags, add_warehouse_flags, percent
+from pipeline.flags import percent
+from pipeline.options import add_period_flags, add_warehouse_flags
 from pipeline.report_audit import ALARMING as BROKEN
 from pipeline.report_audit import audit_as_json, describe_audit, describe_findings, tabulate_checks
 from pipeline.report_coverage import (

@@ -7,7 +7,8 @@ from typing import Any
 
 from pipeline.commands.console import add_command, emit, emit_json, emit_report, emit_table
 from pipeline.errors import BadInput
-from pipeline.options import add_warehouse_flags, whole_number
+from pipeline.flags import whole_number
+from pipeline.options import add_warehouse_flags
 from pipeline.report import escape_cell, suggest_command
 from pipeline.report_runs import describe_one_run, list_stages, tabulate_runs
 from pipeline.warehouse.base import RunRow

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.season import DateRange
-from pipeline.warehouse import duckdb_changes, duckdb_commit, duckdb_load, ledger_sql, sql
+from pipeline.warehouse import duckdb_changes, duckdb_commit, duckdb_generated, duckdb_load, ledger_sql, sql
 from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputChange, InputState, RunRow
 from pipeline.warehouse.duckdb_connection import connect, describe_table, fetch_one, share_reader
 from pipeline.warehouse.duckdb_load import LoadOutcome
@@ -191,7 +191,7 @@ class DuckDBWarehouse:
     ) -> tuple[dict[str, int], DateRange]:
         """Stores a generated league: the rows of each table, and the dates of its box scores."""
         with self.open(read_only=False) as connection:
-            rows = duckdb_load.replace_generated(connection, tables, generated_at)
+            rows = duckdb_generated.replace_generated(connection, tables, generated_at)
             first, last = fetch_one(connection, sql.find_date_bounds(PLAYER_GAME_SUMMARY))
         return rows, DateRange.inclusive(first, last)
 
