@@ -6,6 +6,8 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
+import pyarrow as pa
+
 from pipeline.coverage import Counts, Coverage, check_coverage
 from pipeline.report import (
     count,
@@ -15,12 +17,14 @@ from pipeline.report import (
     suggest_backfills,
     suggest_command,
 )
+from pipeline.report_parts import fold_fields
 from pipeline.report_run import floor_percent
 from pipeline.report_runs import TableText
 from pipeline.season import merge_days
 
 UNEXPLAINED = "unexplained"
 EXTRA = "extra"
+MOST_NAMED = 200
 OTHERS_UNEXPLAINED = "neither"
 ALARMING = (UNEXPLAINED, EXTRA, OTHERS_UNEXPLAINED)
 """The columns in which only 0 is right."""
@@ -84,6 +88,28 @@ def describe_share(line: Counts) -> str:
     return floor_percent(line.feature_rows, line.player_rows) if line.player_rows else "-"
 
 
+def count_open_gaps(gaps: pa.Table) -> dict[str, dict[str, int]]:
+    """Open gaps (``FEATURE_STORE_GAPS``) by reason and player, most first."""
+    named = pa.table({name: gaps.column(name).cast(pa.string()) for name in ("skip_reason", "player_lookup")})
+    groups = named.group_by(named.column_names, use_threads=False).aggregate([([], "count_all")])
+    order = [("count_all", "descending"), ("player_lookup", "ascending")]
+    found: dict[str, dict[str, int]] = {}
+    for row in groups.sort_by(order).to_pylist():
+        found.setdefault(row["skip_reason"], {})[row["player_lookup"]] = row["count_all"]
+    return dict(sorted(found.items()))
+
+
+def name_open_gaps(gaps: pa.Table) -> str:
+    """Who the open gaps are, so that a coverage below 100 % names everybody who is missing."""
+    fields = []
+    for reason, players in count_open_gaps(gaps).items():
+        names = [name if n == 1 else f"{name} {n}" for name, n in list(players.items())[:MOST_NAMED]]
+        more = len(players) - MOST_NAMED
+        names += [f"and {count(more)} more, see `feature-store gaps --list`"] if more > 0 else []
+        fields.append((reason, ", ".join(names)))
+    return fold_fields("Open gaps by player", fields) if fields else ""
+
+
 def describe_next(coverage: Coverage, warehouse: str) -> str:
     return "\n".join(list_commands(suggest_next(coverage, warehouse)))
 
@@ -99,7 +125,9 @@ def suggest_next(coverage: Coverage, warehouse: str) -> list[str]:
     return commands
 
 
-def coverage_as_json(coverage: Coverage, least: Fraction | None, warehouse: str) -> dict[str, Any]:
+def coverage_as_json(
+    coverage: Coverage, gaps: pa.Table, least: Fraction | None, warehouse: str
+) -> dict[str, Any]:
     failure = check_coverage(coverage.total, least)
     return {
         "start_date": coverage.dates.start,
@@ -107,6 +135,7 @@ def coverage_as_json(coverage: Coverage, least: Fraction | None, warehouse: str)
         "by": coverage.by,
         "groups": [{coverage.by: name, **_count_line(line)} for name, line in coverage.groups.items()],
         "total": _count_line(coverage.total),
+        "open_gaps_by_player": count_open_gaps(gaps),
         "identities": IDENTITIES,
         "reconciled": coverage.total.is_reconciled,
         "fail_under": None if least is None else float(least),

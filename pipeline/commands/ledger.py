@@ -11,6 +11,7 @@ from pipeline.commands.console import add_command, emit, emit_json, emit_report,
 from pipeline.coverage import GROUPINGS, MONTH, check_coverage, measure_coverage
 from pipeline.errors import FeatureStoreError
 from pipeline.flags import percent
+from pipeline.gap_choice import GapChoice
 from pipeline.options import add_period_flags, add_warehouse_flags
 from pipeline.report_audit import ALARMING as BROKEN
 from pipeline.report_audit import audit_as_json, describe_audit, describe_findings, tabulate_checks
@@ -19,8 +20,10 @@ from pipeline.report_coverage import (
     coverage_as_json,
     describe_coverage,
     describe_next,
+    name_open_gaps,
     tabulate_coverage,
 )
+from pipeline.survey import find_open_gaps
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from transforms.eastern import eastern_date
 
@@ -59,11 +62,13 @@ def run_coverage(arguments: argparse.Namespace) -> int:
     path, least = arguments.warehouse, arguments.fail_under
     warehouse, today = DuckDBWarehouse(path, arguments.lock_timeout), eastern_date(datetime.now(UTC))
     coverage = measure_coverage(warehouse, arguments.start_date, arguments.end_date, arguments.by, today)
+    gaps = find_open_gaps(warehouse, GapChoice(coverage.dates.start, coverage.dates.last))
     if arguments.json:
-        emit_json(coverage_as_json(coverage, least, path))
+        emit_json(coverage_as_json(coverage, gaps, least, path))
     else:
         emit_report(describe_coverage(coverage) + "\n")
         emit_table(*tabulate_coverage(coverage), ALARMING)
+        _emit_more(name_open_gaps(gaps))
         _emit_more(describe_next(coverage, path))
     return _end(check_coverage(coverage.total, least))
 

@@ -132,6 +132,10 @@ def test_the_story_of_a_seasons_start(make: Callable[[Run, Path], Season], run: 
     still_open = [day for _, day in house.read().open_gaps if day >= season.first]
     assert_that(left["list"], has_length(len(still_open)))
     covered = ask("coverage", *dates)
+    named = {player for players in covered["open_gaps_by_player"].values() for player in players}
+    assert_that(named, equal_to({gap["player_lookup"] for gap in left["list"]}))
+    text = run("coverage", where, *dates).out
+    assert_that([player for player in named if player not in text], empty())
     for group in covered["groups"]:
         assert_that(group["player_rows"], equal_to(group["feature_rows"] + group["open_gaps"]))
     assert_that(ask("audit", *dates), has_entries(exit_code=0))
