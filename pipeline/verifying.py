@@ -55,13 +55,12 @@ def verify_rows(vectors: pa.Table) -> Verdict:
         "quality_tier": pa.array(TIER_NAMES).take(pa.array(TIER_CODES[lacking])),
         "is_quality_ready": pa.array(lacking == 0),
     }
-    digests = hash_rows(values, sources)
     return Verdict(
         values=known & (~np.isfinite(values) | (values < _LOW) | (values > _HIGH)),
         sources=sources != np.where(known, _OWN, np.int8(_MISSING)),
         quality={name: _differ(single_chunk(vectors, name), right) for name, right in follows.items()},
-        # a source that no run writes has no place in a digest
-        hashes=_differ(single_chunk(vectors, "data_hash"), digests) | (sources < 0).any(axis=0),
+        # an unknown source is packed as 0, which no known one is
+        hashes=_differ(single_chunk(vectors, "data_hash"), hash_rows(values, sources)),
     )
 
 

@@ -258,6 +258,9 @@ def test_an_input_of_the_very_instant_of_the_run_is_not_newer(
 ) -> None:
     touch(house, ("bos1", DAYS[8]), house.read().runs[-1]["started_at"])
     assert_that(list_stale(house, monkeypatch), empty())
+    house.commit(LAST, LAST)
+    touch(house, ("bos1", LAST), house.read().runs[-1]["started_at"])
+    assert_that(list_stale(house, monkeypatch), empty())
 
 
 def test_a_gap_run_covers_the_keys_that_it_wrote_or_attempted(

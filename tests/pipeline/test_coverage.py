@@ -198,6 +198,13 @@ def test_upcoming_rows_count_until_yesterday_unless_asked_for(house: House) -> N
     assert_that(measure(house, last=NEXT + timedelta(days=5), today=NEXT).total.others, equal_to(2))
 
 
+def test_where_only_games_to_come_are_known_it_is_today(tmp_path: Path) -> None:
+    house = House(str(tmp_path / "w.duckdb"), DAYS)
+    house.put([])
+    house.put_side(UPCOMING, [announce("bos0", NEXT)])
+    assert_that(measure(house, today=LAST).dates, equal_to(DateRange.inclusive(LAST, LAST)))
+
+
 def test_one_bound_takes_the_other_from_the_tables(backfilled: House) -> None:
     assert_that(measure(backfilled, first=DAYS[3]).dates, equal_to(DateRange.inclusive(DAYS[3], LAST)))
     assert_that(measure(backfilled, last=DAYS[3]).dates, equal_to(DateRange.inclusive(DAYS[0], DAYS[3])))
