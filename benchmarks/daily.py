@@ -72,7 +72,7 @@ def compare_sides(work: Path, seasons: Sequence[int], repeat: int) -> list[Repor
     reports = []
     for total in seasons:
         plain, full = provide_league(work, Size.of(total)), provide_league_with_sides(work, Size.of(total))
-        contenders = (replace(OURS, name="with side tables"), replace(OURS, name="box scores alone"))
+        contenders = (replace(OURS, name="with-side-tables"), replace(OURS, name="box-scores-alone"))
         samples: dict[str, list[Sample]] = {contender.name: [] for contender in contenders}
         for _ in range(repeat):
             for contender, league in zip(contenders, (full, plain), strict=True):

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.options import GAPS
 from pipeline.season import DateRange
 from pipeline.warehouse.base import Warehouse
 from transforms.arrays import Ints, codes_among, single_chunk, to_codes, to_day, to_days, trim_text
@@ -29,7 +30,7 @@ from transforms.references import References
 from transforms.schema import RUN_HISTORY
 from transforms.windows import AS_OF_DAYS, Window, order_key
 
-BY_KEY = "gaps"
+BY_KEY = GAPS
 """The mode of a run over single keys: it covers those that it wrote or attempted."""
 
 NEVER = np.iinfo(np.int64).min
