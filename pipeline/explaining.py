@@ -17,7 +17,7 @@ import numpy as np
 from pipeline.errors import BadInput, UsageError
 from pipeline.evidence import Evidence, Recomputed, Row, TeamEvidence, recompute
 from pipeline.formulas import Step, write_formula
-from pipeline.importing import make_lookup
+from pipeline.imports.importing import make_lookup
 from pipeline.preflight import check_dependencies
 from pipeline.season import DateRange
 from pipeline.statements import Statements

@@ -14,7 +14,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from pipeline.aliases import AliasProposal
-from pipeline.converting import ImportReport, Recognised
+from pipeline.imports.converting import ImportReport, Recognised
 from pipeline.options import DEFAULT_WAREHOUSE
 from pipeline.season import DateRange
 from pipeline.warehouse.duckdb_load import LoadOutcome

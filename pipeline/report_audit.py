@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from pipeline.auditing import Audit, check_audit, count_broken
-from pipeline.findings import Finding
+from pipeline.ledger.auditing import Audit, check_audit, count_broken
+from pipeline.ledger.findings import Finding
 from pipeline.report import count, escape_cell, format_fields, list_commands, suggest_backfills
 from pipeline.report_runs import TableText
 from pipeline.season import merge_days

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.coverage import Counts, Coverage, check_coverage
+from pipeline.ledger.coverage import Counts, Coverage, check_coverage
 from pipeline.report import (
     count,
     escape_cell,

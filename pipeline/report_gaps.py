@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.fills import Fill
+from pipeline.ledger.fills import Fill
+from pipeline.ledger.survey import FILLABLE, OPTIONAL, PLACES, STANDINGS, Survey
 from pipeline.report import count, escape_cell, format_fields
 from pipeline.report_parts import Grid, count_of, spell
-from pipeline.survey import FILLABLE, OPTIONAL, PLACES, STANDINGS, Survey
 from transforms.gaps import REASONS
 
 EXAMPLES = 5

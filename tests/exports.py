@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.team_codes import ESPN_SEASON_TYPES, OTHER_CODES
+from pipeline.imports.team_codes import ESPN_SEASON_TYPES, OTHER_CODES
 
 Row = dict[str, Any]
 

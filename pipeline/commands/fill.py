@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.attempts import Attempts, choose_attempts
 from pipeline.commands.console import add_command, emit_json, emit_report
 from pipeline.commands.run import execute
-from pipeline.gap_choice import GapChoice
+from pipeline.ledger.attempts import Attempts, choose_attempts
+from pipeline.ledger.gap_choice import GapChoice
 from pipeline.options import GAPS, add_gap_flags, add_job_flags, read_config
 from pipeline.plan import list_days
 from pipeline.report import count, suggest_command

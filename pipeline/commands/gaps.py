@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.commands.console import add_command, emit, emit_json, emit_report, emit_table
-from pipeline.fills import suggest_fills
-from pipeline.gap_choice import GapChoice
+from pipeline.ledger.fills import suggest_fills
+from pipeline.ledger.gap_choice import GapChoice
+from pipeline.ledger.survey import survey_gaps
 from pipeline.options import add_admission_flags, add_gap_flags, add_warehouse_flags
 from pipeline.report_gaps import (
     describe_fills,
@@ -19,7 +20,6 @@ from pipeline.report_gaps import (
     survey_as_json,
     tabulate_groups,
 )
-from pipeline.survey import survey_gaps
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from transforms.gaps import Admission
 

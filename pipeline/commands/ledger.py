@@ -6,12 +6,13 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.auditing import audit_tables, check_audit
 from pipeline.commands.console import add_command, emit, emit_json, emit_report, emit_table, say_error
-from pipeline.coverage import GROUPINGS, MONTH, check_coverage, measure_coverage
 from pipeline.errors import FeatureStoreError
 from pipeline.flags import percent
-from pipeline.gap_choice import GapChoice
+from pipeline.ledger.auditing import audit_tables, check_audit
+from pipeline.ledger.coverage import GROUPINGS, MONTH, check_coverage, measure_coverage
+from pipeline.ledger.gap_choice import GapChoice
+from pipeline.ledger.survey import find_open_gaps
 from pipeline.options import add_period_flags, add_warehouse_flags
 from pipeline.report_audit import ALARMING as BROKEN
 from pipeline.report_audit import audit_as_json, describe_audit, describe_findings, tabulate_checks
@@ -23,7 +24,6 @@ from pipeline.report_coverage import (
     name_open_gaps,
     tabulate_coverage,
 )
-from pipeline.survey import find_open_gaps
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from transforms.eastern import eastern_date
 

@@ -18,7 +18,7 @@ from pipeline.commands.progress import show_progress
 from pipeline.demo import LeagueSpec, generate_tables, list_years
 from pipeline.errors import BadInput, UsageError
 from pipeline.flags import day, whole_number
-from pipeline.importing import read_files
+from pipeline.imports.importing import read_files
 from pipeline.options import add_warehouse_flags
 from pipeline.progress import Progress, Step
 from pipeline.report import (

@@ -1,6 +1,6 @@
 """The questions of whoever holds the tables against each other: rows of a window, as they are stored.
 
-Read-only. Nothing is judged here; what is a violation is decided in ``pipeline.auditing``.
+Read-only. Nothing is judged here; what is a violation is decided in ``pipeline.ledger.auditing``.
 """
 
 from __future__ import annotations

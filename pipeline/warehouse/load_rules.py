@@ -1,6 +1,6 @@
 """How the rows of each input table are loaded: what identifies one, which counts, what gives way to it.
 
-Data only. The files' side is ``pipeline.importing_sides``, the stored rows' side ``duckdb_load``.
+Data only. The files' side is ``pipeline.imports.importing_sides``, the stored rows' side ``duckdb_load``.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ from hamcrest import (
 
 from pipeline.commands.app import main
 from pipeline.errors import BadInput
-from pipeline.importing import read_files
+from pipeline.imports.importing import read_files
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_connection import read_version
 from transforms.schema import PLAYER_GAME_SUMMARY as INPUT

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from pipeline.aliases import AliasProposal, propose_aliases
 from pipeline.commands.app import main
 from pipeline.errors import WrongShape
-from pipeline.importing import read_files
+from pipeline.imports.importing import read_files
 from pipeline.warehouse import duckdb_load
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_connection import read_version

@@ -34,10 +34,10 @@ from warehouse import (
     make_row,
 )
 
-from pipeline import auditing
-from pipeline.auditing import Audit, audit_tables
-from pipeline.findings import CHECKS, Finding
-from pipeline.staleness import NEVER, greatest_over
+from pipeline.ledger import auditing
+from pipeline.ledger.auditing import Audit, audit_tables
+from pipeline.ledger.findings import CHECKS, Finding
+from pipeline.ledger.staleness import NEVER, greatest_over
 from transforms.schema import PLAYER_GAME_SUMMARY
 from transforms.side_tables import PLAYER_ALIASES, UPCOMING
 from transforms.windows import Window
@@ -192,7 +192,7 @@ def touch(house: House, key: Key, at: datetime = datetime(2025, 1, 1, tzinfo=UTC
 
 
 def list_stale(house: House, monkeypatch: pytest.MonkeyPatch) -> set[Key]:
-    monkeypatch.setattr("pipeline.findings.MOST_EXAMPLES", 10_000)
+    monkeypatch.setattr("pipeline.ledger.findings.MOST_EXAMPLES", 10_000)
     found = broken(house)
     assert set(found) <= {"stale"}
     return {(e.player or "", e.day) for e in found["stale"].examples} if found else set()

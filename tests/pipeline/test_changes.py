@@ -12,7 +12,7 @@ from boxscores import make_rows, write_file
 from hamcrest import assert_that, empty, equal_to, has_item, has_length
 from terminal import Run
 
-from pipeline.changes import find_candidates
+from pipeline.ledger.changes import find_candidates
 from pipeline.season import DateRange
 from pipeline.warehouse.base import InputChange
 from pipeline.warehouse.duckdb import DuckDBWarehouse

@@ -29,7 +29,7 @@ from warehouse import LEDGER, STORE, House, Row, list_dates, make_league, make_r
 
 from pipeline.commands import console
 from pipeline.commands.app import main
-from pipeline.coverage import Counts, Coverage, check_coverage, measure_coverage
+from pipeline.ledger.coverage import Counts, Coverage, check_coverage, measure_coverage
 from pipeline.season import DateRange, merge_days
 from transforms.schema import PLAYER_GAME_SUMMARY
 from transforms.side_tables import INJURY_REPORT, PLAYER_ALIASES, SCHEDULE, UPCOMING

@@ -27,7 +27,7 @@ from terminal import Run
 
 from benchmarks.leagues import Size, provide_league
 from pipeline.errors import BadInput
-from pipeline.importing import read_files
+from pipeline.imports.importing import read_files
 from pipeline.warehouse import duckdb_load
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from transforms.schema import PLAYER_GAME_SUMMARY, Table

@@ -29,12 +29,12 @@ from hamcrest import (
     raises,
 )
 
-from pipeline import derivations, team_codes
-from pipeline.converting import ImportReport
 from pipeline.errors import BadInput
-from pipeline.export_catalog import EXPORTS
-from pipeline.exports import OWN, choose_steps, find_missing, recognise_export
-from pipeline.importing import read_files
+from pipeline.imports import derivations, team_codes
+from pipeline.imports.converting import ImportReport
+from pipeline.imports.export_catalog import EXPORTS
+from pipeline.imports.exports import OWN, choose_steps, find_missing, recognise_export
+from pipeline.imports.importing import read_files
 from pipeline.report import describe_import
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_load import NOTHING, LoadOutcome

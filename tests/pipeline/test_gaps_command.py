@@ -32,12 +32,12 @@ from warehouse import House, Row, invalidate, key_of, list_dates, make_league, m
 
 from pipeline.commands.app import build_parser
 from pipeline.errors import UsageError
-from pipeline.fills import Fill, admit, merge_dates, suggest_fills, write_commands
-from pipeline.gap_choice import ALL_GAPS, GapChoice
+from pipeline.ledger.fills import Fill, admit, merge_dates, suggest_fills, write_commands
+from pipeline.ledger.gap_choice import ALL_GAPS, GapChoice
+from pipeline.ledger.survey import RUN_CLOSES, STANDINGS, Survey, survey_gaps
 from pipeline.options import DEFAULT_WAREHOUSE, normalize_flags
 from pipeline.plan import merge_windows
 from pipeline.season import DateRange
-from pipeline.survey import RUN_CLOSES, STANDINGS, Survey, survey_gaps
 from transforms.gaps import REASONS, Admission
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "player_game_summary"

@@ -28,9 +28,9 @@ from hamcrest import (
     only_contains,
 )
 
-from pipeline.converting import ImportReport
 from pipeline.errors import BadInput, WrongShape
-from pipeline.importing import make_lookup, read_files
+from pipeline.imports.converting import ImportReport
+from pipeline.imports.importing import make_lookup, read_files
 from pipeline.warehouse import duckdb_load
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_load import LoadOutcome

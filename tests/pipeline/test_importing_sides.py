@@ -32,10 +32,10 @@ from hamcrest import (
 )
 
 from pipeline.commands.app import main
-from pipeline.converting import ImportReport
 from pipeline.errors import BadInput, WrongShape
-from pipeline.importing import read_files
-from pipeline.oddities import find_circles
+from pipeline.imports.converting import ImportReport
+from pipeline.imports.importing import read_files
+from pipeline.imports.oddities import find_circles
 from pipeline.warehouse import duckdb_load
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_connection import read_version

@@ -7,7 +7,7 @@ from hamcrest import assert_that, calling, close_to, equal_to, raises
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.minutes import is_absence, read_minutes
+from pipeline.imports.minutes import is_absence, read_minutes
 
 
 @given(seconds=st.integers(0, 100 * 60))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import BadInput
-from pipeline.parsing import parse_column
+from pipeline.imports.parsing import parse_column
 from transforms.schema import PLAYER_GAME_SUMMARY
 from transforms.side_tables import SIDE_TABLES
 

@@ -33,10 +33,10 @@ from warehouse import (
     make_row,
 )
 
-from pipeline import survey
 from pipeline.errors import UsageError, WrongShape
-from pipeline.gap_choice import ALL_GAPS, GapChoice
-from pipeline.survey import (
+from pipeline.ledger import survey
+from pipeline.ledger.gap_choice import ALL_GAPS, GapChoice
+from pipeline.ledger.survey import (
     CLOSING,
     FILLABLE,
     OPTIONAL,

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.gap_choice import GapChoice
-from pipeline.judging import Judgement, judge_keys
+from pipeline.ledger.gap_choice import GapChoice
+from pipeline.ledger.judging import Judgement, judge_keys
 from pipeline.preflight import check_dependencies
 from pipeline.season import DateRange
 from pipeline.warehouse.base import Warehouse

@@ -2,7 +2,7 @@
 
 A derivation takes the texts of its source columns and gives its target columns and the mask of the
 rows whose source says something it cannot read; those rows are rejected, never guessed. Which export
-derives what is not here but in :mod:`pipeline.export_catalog`.
+derives what is not here but in :mod:`pipeline.imports.export_catalog`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.minutes import is_absence
-from pipeline.parsing import parse_distinct
-from pipeline.team_codes import ALL_STAR, ALL_STAR_TEAMS, ESPN_SEASON_TYPES, NBA_SEASON_TYPES, TEAM_CODES
+from pipeline.imports.minutes import is_absence
+from pipeline.imports.parsing import parse_distinct
+from pipeline.imports.team_codes import (
+    ALL_STAR,
+    ALL_STAR_TEAMS,
+    ESPN_SEASON_TYPES,
+    NBA_SEASON_TYPES,
+    TEAM_CODES,
+)
 from transforms.arrays import Bools
 
 Derived = tuple[tuple[pa.Array, ...], Bools]

@@ -19,7 +19,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from pipeline.errors import BadInput
-from pipeline.exports import Recognition
+from pipeline.imports.exports import Recognition
 
 LARGEST_FILE_BYTES = 8 * 2**30
 MOST_COLUMNS = 1_000

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.accounting import (
+from pipeline.errors import AuditFailed
+from pipeline.ledger.accounting import (
     FACTS,
     Accounts,
     account_keys,
@@ -22,9 +23,8 @@ from pipeline.accounting import (
     count_keys,
     plan_accounts,
 )
-from pipeline.coverage import Counts, count_keys_of
-from pipeline.errors import AuditFailed
-from pipeline.findings import (
+from pipeline.ledger.coverage import Counts, count_keys_of
+from pipeline.ledger.findings import (
     BOTH,
     CHECKS,
     GAPS_EXTRA,
@@ -45,10 +45,7 @@ from pipeline.findings import (
     Example,
     Finding,
 )
-from pipeline.naming import WHAT_NAMES
-from pipeline.plan import Plan, cut_chunks, share_out
-from pipeline.season import DateRange
-from pipeline.staleness import (
+from pipeline.ledger.staleness import (
     NEVER,
     date_gaps,
     date_keys,
@@ -57,7 +54,10 @@ from pipeline.staleness import (
     read_runs,
     to_instant,
 )
-from pipeline.verifying import verify_rows
+from pipeline.ledger.verifying import verify_rows
+from pipeline.naming import WHAT_NAMES
+from pipeline.plan import Plan, cut_chunks, share_out
+from pipeline.season import DateRange
 from pipeline.warehouse.base import Warehouse
 from transforms.arrays import Bools, Ints, single_chunk
 from transforms.people import KEY

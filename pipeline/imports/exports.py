@@ -3,7 +3,7 @@
 An export is a list of steps, each from some columns of the file to some of the project's. A step
 counts when the file has its columns, and a column is taken from the first step that gives it; so one
 list serves a box score as it was fetched and one to which dates or names were added. The exports
-themselves are in :mod:`pipeline.export_catalog`, the types and the rejects in the import.
+themselves are in :mod:`pipeline.imports.export_catalog`, the types and the rejects in the import.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.derivations import Derivation, translate_code
 from pipeline.errors import BadInput
-from pipeline.parsing import parse_distinct
-from pipeline.team_codes import NBA_TEAMS
+from pipeline.imports.derivations import Derivation, translate_code
+from pipeline.imports.parsing import parse_distinct
+from pipeline.imports.team_codes import NBA_TEAMS
 from transforms.arrays import Bools, single_chunk
 from transforms.cleaning import KEY_TEXTS, OTHER_TEXTS
 from transforms.schema import INTEGER_STATISTICS, PLAYER_GAME_SUMMARY

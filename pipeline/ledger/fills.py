@@ -14,11 +14,11 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.gap_choice import GapChoice
+from pipeline.ledger.gap_choice import GapChoice
+from pipeline.ledger.survey import ADMIT_EARLY, ADMIT_INJURED, OPTIONAL, RUN_CLOSES, Survey
 from pipeline.plan import merge_windows
 from pipeline.report import suggest_command
 from pipeline.season import DateRange
-from pipeline.survey import ADMIT_EARLY, ADMIT_INJURED, OPTIONAL, RUN_CLOSES, Survey
 from transforms.gaps import Admission
 from transforms.schema import FEATURE_STORE_GAPS
 

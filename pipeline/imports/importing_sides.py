@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.converting import (
+from pipeline.errors import BadInput
+from pipeline.imports.converting import (
     ImportReport,
     Recognised,
     Rejects,
@@ -22,10 +23,9 @@ from pipeline.converting import (
     convert_files,
     count_non_finite,
 )
-from pipeline.errors import BadInput
-from pipeline.exports import Recognition, Translation, take_own
-from pipeline.oddities import ODDITIES
-from pipeline.reading import RawFile, list_found
+from pipeline.imports.exports import Recognition, Translation, take_own
+from pipeline.imports.oddities import ODDITIES
+from pipeline.imports.reading import RawFile, list_found
 from pipeline.warehouse.load_rules import LOAD_RULES, Order
 from transforms.arrays import single_chunk, trim_text
 from transforms.schema import Table

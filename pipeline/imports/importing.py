@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.converting import (
+from pipeline.errors import BadInput
+from pipeline.imports.converting import (
     ImportReport,
     Recognised,
     Rejects,
@@ -23,9 +24,8 @@ from pipeline.converting import (
     convert_files,
     count_non_finite,
 )
-from pipeline.errors import BadInput
-from pipeline.export_catalog import EXPORTS
-from pipeline.exports import (
+from pipeline.imports.export_catalog import EXPORTS
+from pipeline.imports.exports import (
     OWN,
     STATISTICS,
     Recognition,
@@ -34,8 +34,8 @@ from pipeline.exports import (
     recognise_export,
     translate_rows,
 )
-from pipeline.importing_sides import read_side_files
-from pipeline.reading import RawFile, list_found
+from pipeline.imports.importing_sides import read_side_files
+from pipeline.imports.reading import RawFile, list_found
 from transforms.arrays import single_chunk, trim_text
 from transforms.cleaning import (
     KEY_TEXTS,

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.exports import Recognition, Translation
-from pipeline.parsing import parse_column
-from pipeline.reading import SHOWN_VALUE, RawFile, Recognise, naming_file, read_file
+from pipeline.imports.exports import Recognition, Translation
+from pipeline.imports.parsing import parse_column
+from pipeline.imports.reading import SHOWN_VALUE, RawFile, Recognise, naming_file, read_file
 from transforms.arrays import Bools, single_chunk
 from transforms.schema import PLAYER_GAME_SUMMARY, Table
 

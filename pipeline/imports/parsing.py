@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import BadInput
-from pipeline.minutes import read_minutes, read_number
+from pipeline.imports.minutes import read_minutes, read_number
 from pipeline.season import LAST_DAY
 from transforms.arrays import Bools, Ints, to_codes
 
@@ -46,7 +46,7 @@ def parse_column(column: pa.Array, wanted: pa.Field, file: str) -> Parsed:
 
     Text may come as text, and an id of a person as a whole number; whole numbers as whole numbers,
     as numbers without a fraction, or as text; numbers as numbers or as text; minutes as numbers, or
-    as text in any form of :mod:`pipeline.minutes`; dates as dates, as instants at midnight UTC, or
+    as text in any form of :mod:`pipeline.imports.minutes`; dates as dates, as instants at midnight UTC, or
     as ISO text; truth values as such, as 0 and 1, or as text; timestamps as such or as ISO text,
     without a zone in UTC, parts below a microsecond cut off. NaN and infinity in a whole number are
     NULL. Raises ``BadInput`` for any other type.

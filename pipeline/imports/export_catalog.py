@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from pipeline.derivations import (
+from pipeline.imports.derivations import (
     find_opponents,
     join_names,
     judge_comments,
@@ -28,7 +28,7 @@ from pipeline.derivations import (
     read_written_date,
     reading,
 )
-from pipeline.exports import Export, Step
+from pipeline.imports.exports import Export, Step
 
 INT, BOOL = pa.int64(), pa.bool_()
 DATE_ADVICE = "a box score has no date; add it as YYYY-MM-DD, a game log has it by game id"

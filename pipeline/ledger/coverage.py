@@ -14,8 +14,8 @@ from fractions import Fraction
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.accounting import account_keys, choose_dates, plan_accounts
 from pipeline.errors import CoverageTooLow
+from pipeline.ledger.accounting import account_keys, choose_dates, plan_accounts
 from pipeline.naming import WHAT_NAMES
 from pipeline.season import DateRange
 from pipeline.warehouse.base import Warehouse

@@ -1,0 +1,1 @@
+"""Files of inputs -> typed rows, and what became of the others."""
