@@ -283,9 +283,13 @@ def test_a_command_says_what_was_asked_for_and_reads_back_from_a_shell(
     assert_that(words[-5:], has_items("--runner=DataflowRunner", "--warehouse=bigquery://PROJECT"))
     given = {f"{name.replace('-', '_').replace('__', '--', 1)}={value}" for name, value in expected.items()}
     assert_that(set(words[5:-5]), equal_to(given))
-    if has_command("fill-gaps"):
-        known = build_parser().parse_args(normalize_flags(shlex.split(local)[1:], "-"))
-        assert_that((known.start_date, known.player, known.bootstrap_days), equal_to((START, player, 0)))
+    # `gaps` takes the same flags: what one of them shows, the other fills
+    for command in ("gaps", *(["fill-gaps"] if has_command("fill-gaps") else [])):
+        known = build_parser().parse_args(normalize_flags([command, *shlex.split(local)[2:]], "-"))
+        assert_that(
+            (known.start_date, known.reason, known.player, known.bootstrap_days, known.include_injured),
+            equal_to((START, "bootstrap", player, 0, True)),
+        )
 
 
 def test_options_that_are_the_jobs_own_are_left_out() -> None:

@@ -245,6 +245,13 @@ def test_a_game_under_another_lookup_counts_once_the_alias_is_known(
     assert_that(place(rookie, ("rookie", LATE)), equal_to(survey.FILLABLE_NOW["no_history"]))
 
 
+@pytest.mark.parametrize("lookup", ["rookie", " rookie ", "rook"])
+def test_who_was_listed_long_ago_under_any_lookup_is_nobody_new(rookie: House, lookup: str) -> None:
+    rookie.put_side(PLAYER_ALIASES, [alias("rook", "rookie")])
+    rookie.put([*ROWS, debut(), make_row(lookup, LATE - 2 * YEAR, "DEN", "LAL")])
+    assert_that(place(rookie, ("rookie", LATE)), equal_to(survey.LONG_ABSENCE))
+
+
 def test_a_later_row_under_any_lookup_is_no_earlier_box_score(rookie: House) -> None:
     rookie.put([*ROWS, debut(), debut(DAYS[22]), debut(DAYS[23], " rookie ")])
     assert_that(place(rookie, ("rookie", LATE)), equal_to(survey.FIRST_GAME))
