@@ -7,7 +7,7 @@ somebody's decision, and a lookup that several people carry belongs to none of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 
@@ -24,6 +24,7 @@ class AliasProposal:
 
 
 NO_ALIASES = AliasProposal()
+SHOWN_NAMES = 5
 
 
 def propose_aliases(
@@ -64,3 +65,28 @@ def _find_objection(alias: str, canonical: str, pairs: Mapping[str, str]) -> str
     if alias in pairs:
         return None if target == onward else f"contradicts {alias} -> {pairs[alias]}"
     return "would close a circle with recorded pairs" if onward == alias else None
+
+
+def find_circles(recorded: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """``a -> b -> a`` for each circle of recorded pairs, in order."""
+    pairs, _ = choose_canonicals(recorded)
+    circles: list[list[str]] = []
+    seen: set[str] = set()
+    for lookup in pairs:
+        path: dict[str, int] = {}
+        end = lookup
+        while end in pairs and end not in seen:
+            seen.add(end)
+            path[end] = len(path)
+            end = pairs[end]
+        if end in path:
+            members = list(path)[path[end] :]
+            first = members.index(min(members))
+            circles.append([*members[first:], *members[: first + 1]])
+    return tuple(join_names(circle, " -> ") for circle in sorted(circles))
+
+
+def join_names(names: Sequence[str], separator: str = ", ") -> str:
+    """The first of the names, and how many more there are."""
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return separator.join(names[:SHOWN_NAMES]) + more

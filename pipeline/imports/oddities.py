@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.aliases import choose_canonicals
+from pipeline.aliases import join_names
 from transforms.side_tables import PLAYER_ALIASES, REGISTRY, SCHEDULE
-
-SHOWN_NAMES = 5
 
 
 def find_several(one: str, many: str, rows: pa.Table) -> list[str]:
@@ -31,31 +29,6 @@ def find_lone_teams(rows: pa.Table) -> list[str]:
     alike = pc.equal(rows["home_team_abbr"], rows["away_team_abbr"])
     games = rows.filter(alike).to_pylist()
     return sorted({f"{g['game_id']} on {g['game_date']}: {g['home_team_abbr']}" for g in games})
-
-
-def find_circles(recorded: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """``a -> b -> a`` for each circle of recorded pairs, in order."""
-    pairs, _ = choose_canonicals(recorded)
-    circles: list[list[str]] = []
-    seen: set[str] = set()
-    for lookup in pairs:
-        path: dict[str, int] = {}
-        end = lookup
-        while end in pairs and end not in seen:
-            seen.add(end)
-            path[end] = len(path)
-            end = pairs[end]
-        if end in path:
-            members = list(path)[path[end] :]
-            first = members.index(min(members))
-            circles.append([*members[first:], *members[: first + 1]])
-    return tuple(join_names(circle, " -> ") for circle in sorted(circles))
-
-
-def join_names(names: Sequence[str], separator: str = ", ") -> str:
-    """The first of the names, and how many more there are."""
-    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return separator.join(names[:SHOWN_NAMES]) + more
 
 
 ODDITIES: dict[str, dict[str, Callable[[pa.Table], list[str]]]] = {

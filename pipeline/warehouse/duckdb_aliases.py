@@ -8,7 +8,7 @@ from datetime import date
 
 import duckdb
 
-from pipeline.imports.oddities import join_names
+from pipeline.aliases import join_names
 from pipeline.season import DateRange
 from pipeline.warehouse import sql
 from transforms.aliases import Pair

@@ -10,9 +10,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.aliases import NO_ALIASES, AliasProposal, propose_aliases
+from pipeline.aliases import NO_ALIASES, AliasProposal, find_circles, propose_aliases
 from pipeline.errors import WrongShape
-from pipeline.imports.oddities import find_circles
 from pipeline.season import DateRange
 from pipeline.warehouse import sql
 from pipeline.warehouse.duckdb_aliases import (

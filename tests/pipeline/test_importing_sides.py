@@ -31,11 +31,11 @@ from hamcrest import (
     starts_with,
 )
 
+from pipeline.aliases import find_circles
 from pipeline.commands.app import main
 from pipeline.errors import BadInput, WrongShape
 from pipeline.imports.converting import ImportReport
 from pipeline.imports.importing import read_files
-from pipeline.imports.oddities import find_circles
 from pipeline.warehouse import duckdb_load
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_connection import read_version
