@@ -144,7 +144,9 @@ def take_mode(argv: Sequence[str]) -> list[str]:
 def read_daily_dates(arguments: argparse.Namespace, now: datetime) -> None:
     """Gives the parsed flags of a daily run the range that they mean."""
     last = arguments.date or eastern_date(now)
-    arguments.start_date, arguments.end_date = last - timedelta(days=arguments.lookback_days), last
+    room = (last - date.min).days
+    arguments.start_date = last - timedelta(days=min(arguments.lookback_days, room))
+    arguments.end_date = last
     arguments.as_of = last
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.arrays import single_chunk, to_batch, to_codes
+from transforms.arrays import Bools, single_chunk, to_batch, to_codes
 from transforms.cleaning import CleanRows, clean_rows
 from transforms.contracts import HistoryReader, TargetSpec
 from transforms.facts import FACT_FIELDS, add_facts
@@ -27,7 +27,7 @@ from transforms.kernels.team_context import (
     list_team_days,
 )
 from transforms.kernels.team_games import LABEL32, TEAM_GAMES, sum_team_games
-from transforms.people import KEY, PLAYER_ROW, has_key
+from transforms.people import ANNOUNCED, INJURED, KEY, PLAYER_ROW, has_key
 from transforms.references import MOST_NOTES, NO_REFERENCES, References
 from transforms.schema import STAGED_TARGETS
 from transforms.sides import DATED_TABLES, Sides, clean_sides
@@ -171,6 +171,7 @@ def split_clean(
             **_count_rows(clean),
             **sides.counts,
             **named.counts,
+            **_count_origins(table, is_target),
             "targets_rejected": int(np.count_nonzero(is_inside & ~has_player)),
             "targets": targets.num_rows,
         },
@@ -189,6 +190,13 @@ def _name_shared(shared: pa.Table) -> list[str]:
     rows = shared.sort_by([(name, "ascending") for name in KEY]).to_pylist()[:MOST_NOTES]
     keys = ((row["player_lookup"], row["game_date"], row["people"]) for row in rows)
     return [f"rows of several people: {player} on {day}: {people}" for player, day, people in keys]
+
+
+def _count_origins(rows: pa.Table, targets: Bools) -> dict[str, int]:
+    """How many targets have no player row, by what names them."""
+    found = single_chunk(rows, "origin").to_numpy()[targets]
+    origins = {"targets_announced": ANNOUNCED, "targets_injured": INJURED}
+    return {name: int(np.count_nonzero(found == origin)) for name, origin in origins.items()}
 
 
 def _count_rows(clean: CleanRows) -> dict[str, int]:

@@ -56,7 +56,6 @@ def name_targets(
         parts.append(_to_player_rows(fresh, clean.table.schema, references, ANNOUNCED))
         passed.append(announced.passed)
         counts |= {f"upcoming_{n}": getattr(announced, n) for n in ("exhibitions", "postponed", "duplicates")}
-        counts["targets_announced"] = fresh.num_rows
     if sides.reports is not None and references.schedule is not None:
         injured = list_injured(sides.reports, references, references.schedule)
         named = np.logical_or.reduce([has_key(injured, part) for part in parts])
@@ -65,7 +64,6 @@ def name_targets(
         passed.append(pass_over(injured.filter(pa.array(~admitted)), "named by the injury report alone"))
         injured = injured.filter(pa.array(admitted))
         parts.append(_to_player_rows(injured, clean.table.schema, references, INJURED))
-        counts["targets_injured"] = injured.num_rows
     rows = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
     return Named(rows, pa.concat_tables(passed), counts)
 

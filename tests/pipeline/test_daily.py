@@ -23,7 +23,7 @@ from hamcrest import (
     only_contains,
 )
 from terminal import Run
-from warehouse import House, Row, list_dates, make_league, make_row
+from warehouse import House, Row, list_dates, make_league, make_row, to_keys
 
 from pipeline.errors import Conflict, UsageError, WrongShape
 from pipeline.main import run_job
@@ -230,6 +230,21 @@ def test_a_launcher_names_the_mode_of_the_job(given: list[str], command: list[st
     assert_that(take_mode(given), equal_to(command))
     with pytest.raises(UsageError, match="--mode"):
         take_mode(["--mode=nonsense"])
+
+
+def test_the_first_of_all_days_has_no_days_before_it(house: House, run: Run) -> None:
+    plan = run("daily", f"--warehouse={house.path}", f"--date={date.min}", "--dry-run", "--json").json
+    assert_that(plan, has_entries(start_date=str(date.min), end_date=str(date.min)))
+
+
+def test_who_is_counted_as_announced_is_a_target(house: House) -> None:
+    detail = daily(house).row["timing_breakdown"]["detail"]["clean"]
+    assert_that(detail, has_entries(targets_announced=3, targets_injured=0))
+    house.put_side(UPCOMING, [announce(player) for player in (*PLAYERS, "late")])
+    config = BackfillConfig(house.path, TODAY, TODAY, as_of=TODAY)
+    requested = to_keys([("late", TODAY)])
+    detail = run_job(config, "gaps", requested).row["timing_breakdown"]["detail"]["clean"]
+    assert_that(detail, has_entries(targets=1, targets_announced=1))
 
 
 def test_a_dry_run_of_a_day_shows_what_is_announced(house: House, run: Run) -> None:
