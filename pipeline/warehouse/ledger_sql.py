@@ -10,14 +10,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from pipeline.season import DateRange
-from pipeline.warehouse.sql import (
-    bound_dates,
-    list_columns,
-    name_table,
-    quote,
-    text_literal,
-    time_literal,
-)
+from pipeline.warehouse.duckdb_sql import sql
 from transforms.schema import FEATURE_STORE, PLAYER_GAME_SUMMARY, TIMESTAMP
 from transforms.vector import FEATURES, SOURCES
 
@@ -59,23 +52,23 @@ CHANGED_ROWS = pa.schema(
 def select_vectors(dates: DateRange) -> str:
     """:data:`STORED_VECTORS` of the rows in a window."""
     sources = {feature.source_column for feature in FEATURES}
-    columns = [_number_source(name) if name in sources else quote(name) for name in STORED_VECTORS.names]
+    columns = [_number_source(name) if name in sources else sql.quote(name) for name in STORED_VECTORS.names]
     return (
-        f"SELECT {', '.join(columns)} FROM {name_table(FEATURE_STORE)} "
-        f"WHERE {bound_dates(FEATURE_STORE, dates)}"
+        f"SELECT {', '.join(columns)} FROM {sql.name_table(FEATURE_STORE)} "
+        f"WHERE {sql.bound_dates(FEATURE_STORE, dates)}"
     )
 
 
 def _number_source(name: str) -> str:
-    cases = " ".join(f"WHEN {text_literal(source)} THEN {n}" for n, source in enumerate(SOURCES))
-    return f"CAST(CASE {quote(name)} {cases} ELSE {UNKNOWN_SOURCE} END AS TINYINT) AS {quote(name)}"
+    cases = " ".join(f"WHEN {sql.text_literal(source)} THEN {n}" for n, source in enumerate(SOURCES))
+    return f"CAST(CASE {sql.quote(name)} {cases} ELSE {UNKNOWN_SOURCE} END AS TINYINT) AS {sql.quote(name)}"
 
 
 def select_changed(dates: DateRange, since: datetime) -> str:
     """:data:`CHANGED_ROWS` of the box scores in a window that were processed after an instant."""
-    plain = list_columns(name for name in CHANGED_ROWS.names if name != "processed_at")
+    plain = sql.list_columns(name for name in CHANGED_ROWS.names if name != "processed_at")
     return (
         f"SELECT {plain}, CAST(processed_at AS TIMESTAMPTZ) AS processed_at "
-        f"FROM {name_table(PLAYER_GAME_SUMMARY)} WHERE {bound_dates(PLAYER_GAME_SUMMARY, dates)} "
-        f"AND processed_at > {time_literal(since)}"
+        f"FROM {sql.name_table(PLAYER_GAME_SUMMARY)} WHERE {sql.bound_dates(PLAYER_GAME_SUMMARY, dates)} "
+        f"AND processed_at > {sql.time_literal(since)}"
     )
