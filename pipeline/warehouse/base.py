@@ -173,7 +173,7 @@ class Warehouse(Protocol):
         ...
 
     def read_vectors(self, dates: DateRange) -> pa.Table:
-        """The vectors stored in a window and what follows from them (``ledger_sql.STORED_VECTORS``).
+        """The vectors stored in a window and what follows from them (``ledger_rows.STORED_VECTORS``).
 
         The table exists.
         """
