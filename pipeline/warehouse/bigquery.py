@@ -26,6 +26,8 @@ from pipeline.warehouse.base import (
     InputChange,
     InputState,
     LoadOutcome,
+    Read,
+    ReadCost,
     RunRow,
 )
 from pipeline.warehouse.bigquery_address import BigQueryAddress
@@ -231,6 +233,20 @@ class BigQueryWarehouse:
 
     def query(self, text: str) -> Answer:
         return bigquery_query.answer_query(self._jobs, text)
+
+    def estimate(self, reads: Sequence[Read]) -> list[ReadCost]:
+        there = {table.path for table in {read.table for read in reads} if self.describe(table) is not None}
+        return [self._estimate(read) for read in reads if read.table.path in there]
+
+    def _estimate(self, read: Read) -> ReadCost:
+        if read.dates is None:
+            found = self._jobs.estimate(self._sql.select_whole(read.table, read.columns))
+            return ReadCost(read, found, found)
+        bounded, unbounded = (
+            self._jobs.estimate(self._sql.select_window(read.table, read.columns, dates))
+            for dates in (read.dates, DateRange(date.min, read.dates.end))
+        )
+        return ReadCost(read, bounded, unbounded)
 
     def open_reader(
         self, columns: Mapping[str, tuple[str, ...]], snapshot: datetime | None = None

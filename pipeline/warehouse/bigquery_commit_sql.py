@@ -8,7 +8,7 @@ has both bounds of the run's dates as literals.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -325,24 +325,29 @@ class CommitSql:
             "GROUP BY player_lookup, game_date HAVING SUM(t) <> 1 OR SUM(f) <> 1"
         )
 
-    def insert_run(self, row: RunRow, since: str | None = None) -> str:
+    def insert_run(self, row: RunRow, since: str) -> str:
         """The history row; the time of the script, which began at ``since``, is added to its own."""
-        values = encode_run(row)
-        texts = {name: self.write_value(name, value) for name, value in values.items()}
-        if since is not None:
-            spent = f"TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), {since}, MICROSECOND) / 1e6"
-            texts["duration_seconds"] = f"{texts['duration_seconds']} + {spent}"
-            texts["processed_at"] = "CURRENT_TIMESTAMP()"
+        texts = {name: write_run_value(self.sql, name, value) for name, value in encode_run(row).items()}
+        spent = f"TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), {since}, MICROSECOND) / 1e6"
+        texts["duration_seconds"] += f" + {spent}"
+        texts["processed_at"] = "CURRENT_TIMESTAMP()"
+        for path, seconds in _list_spans(row["timing_breakdown"]):
+            later = f"JSON_SET({texts['timing_breakdown']}, '{path}', {seconds!r} + {spent})"
+            texts["timing_breakdown"] = later
         return (
             f"INSERT INTO {self.sql.name_table(RUN_HISTORY)} ({self.sql.list_columns(texts)}) "
             f"VALUES ({', '.join(texts.values())})"
         )
 
-    def write_value(self, name: str, value: Any) -> str:
-        """A value of the history row as a literal."""
-        return write_run_value(self.sql, name, value)
+
+def _list_spans(timing: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """The times (JSON path, seconds) of a history row in which the script's own belongs, too."""
+    yield from ((f"$.{name}", float(timing[name])) for name in ("total_runtime", "save_time"))
+    commit = timing["detail"].get("commit", {})
+    yield from ((f"$.detail.commit.{name}", float(commit[name])) for name in _COMMIT_SPANS if name in commit)
 
 
+_COMMIT_SPANS = ("wall_seconds", "busy_seconds")
 _OPENED = ("detected_at", "detected_run_id", "attempt_count", "last_attempt_at")
 
 
