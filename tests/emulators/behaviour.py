@@ -3,7 +3,7 @@
 * MERGE inside a transaction works (upstream's nested BEGIN aborts it).
 * `require_partition_filter` holds for MERGE, by its ON clause, and for DELETE and UPDATE; only what can
   leave partitions out counts as a filter.
-* A read session reads what was there when it was made.
+* A read session reads what was there when it was made, in messages of as many rows as the launcher says.
 * `FOR SYSTEM_TIME AS OF` is accepted, and reads the table as it is now.
 * DDL on permanent tables is refused inside a transaction.
 """
@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import collections
 import itertools
+import os
 import threading
+from collections.abc import Iterable, Iterator
 
 import duckdb
+import pyarrow as pa
 import upstream
 from local_bigquery.engine import database
 from local_bigquery.errors import BigQueryError
-from local_bigquery.grpc import read
+from local_bigquery.grpc import read, server
 from local_bigquery.jobs import merge, query
 from local_bigquery.sql import translate
 from local_bigquery.sql.rules import tables
@@ -35,6 +38,7 @@ def install() -> None:
     accept_time_travel()
     refuse_ddl_in_transactions()
     hold_snapshots()
+    cut_messages()
 
 
 def mend_merge() -> None:
@@ -126,6 +130,23 @@ def hold_snapshots() -> None:
         return f"SELECT * FROM {name}", fields
 
     read._query = hold
+
+
+def cut_messages() -> None:
+    """Messages of EMULATOR_MESSAGE_ROWS rows, so that small tables take several."""
+    rows = int(os.environ.get("EMULATOR_MESSAGE_ROWS") or read.STREAM_ROWS)
+
+    def pieces(reader: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in reader:
+            yield from (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
+
+    upstream.rewrite(
+        read, "read_rows", ("for batch in reader:", "for batch in pieces(reader):"), pieces=pieces
+    )
+    name = "google.cloud.bigquery.storage.v1.BigQueryRead"
+    types = read.types
+    handler = server._streaming(read.read_rows, types.ReadRowsRequest, types.ReadRowsResponse)
+    server.SERVICES[name]["ReadRows"] = handler
 
 
 def in_transaction(cursor: duckdb.DuckDBPyConnection) -> bool:
