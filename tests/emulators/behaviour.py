@@ -6,6 +6,8 @@
 * A read session reads what was there when it was made, in messages of as many rows as the launcher says.
 * `FOR SYSTEM_TIME AS OF` is accepted, and reads the table as it is now.
 * DDL on permanent tables is refused inside a transaction.
+* Concurrent transactions conflict by table (`conflicts`), load jobs keep to the types of the table
+  (`load_rules`).
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 
+import conflicts
 import duckdb
+import load_rules
 import pyarrow as pa
 import upstream
 from local_bigquery.engine import database
@@ -39,6 +43,8 @@ def install() -> None:
     refuse_ddl_in_transactions()
     hold_snapshots()
     cut_messages()
+    conflicts.install(in_transaction)
+    load_rules.install()
 
 
 def mend_merge() -> None:
@@ -133,20 +139,25 @@ def hold_snapshots() -> None:
 
 
 def cut_messages() -> None:
-    """Messages of EMULATOR_MESSAGE_ROWS rows, so that small tables take several."""
+    """Messages of EMULATOR_MESSAGE_ROWS rows, so that small tables take several.
+
+    A message counts as sent before it is: a reader that has it may resume after it at once.
+    """
     rows = int(os.environ.get("EMULATOR_MESSAGE_ROWS") or read.STREAM_ROWS)
 
     def pieces(reader: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in reader:
             yield from (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
 
-    upstream.rewrite(
-        read, "read_rows", ("for batch in reader:", "for batch in pieces(reader):"), pieces=pieces
+    change = (
+        "for batch in reader:\n",
+        "for batch in pieces(reader):\n"
+        "            stream.allocated = max(stream.allocated, position + batch.num_rows)\n",
     )
-    name = "google.cloud.bigquery.storage.v1.BigQueryRead"
-    types = read.types
-    handler = server._streaming(read.read_rows, types.ReadRowsRequest, types.ReadRowsResponse)
-    server.SERVICES[name]["ReadRows"] = handler
+    upstream.rewrite(read, "read_rows", change, pieces=pieces)
+    kinds = (read.types.ReadRowsRequest, read.types.ReadRowsResponse)
+    methods = server.SERVICES["google.cloud.bigquery.storage.v1.BigQueryRead"]
+    methods["ReadRows"] = server._streaming(read.read_rows, *kinds)
 
 
 def in_transaction(cursor: duckdb.DuckDBPyConnection) -> bool:
