@@ -207,7 +207,7 @@ class CommitSql:
             self.merge_ledger(),
             self._assert(self._count_resolved(), outcome.gaps_resolved, MOVED),
             f"ASSERT NOT EXISTS ({self.list_identities()}) AS {self.sql.text_literal(BROKEN)}",
-            self.insert_run(row, "began"),
+            self._record_run(row, "began"),
             "COMMIT TRANSACTION",
         ]
         return ";\n".join(statements) + ";"
@@ -325,7 +325,7 @@ class CommitSql:
             "GROUP BY player_lookup, game_date HAVING SUM(t) <> 1 OR SUM(f) <> 1"
         )
 
-    def insert_run(self, row: RunRow, since: str) -> str:
+    def _record_run(self, row: RunRow, since: str) -> str:
         """The history row; the time of the script, which began at ``since``, is added to its own."""
         texts = {name: write_run_value(self.sql, name, value) for name, value in encode_run(row).items()}
         spent = f"TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), {since}, MICROSECOND) / 1e6"
@@ -334,10 +334,7 @@ class CommitSql:
         for path, seconds in _list_spans(row["timing_breakdown"]):
             later = f"JSON_SET({texts['timing_breakdown']}, '{path}', {seconds!r} + {spent})"
             texts["timing_breakdown"] = later
-        return (
-            f"INSERT INTO {self.sql.name_table(RUN_HISTORY)} ({self.sql.list_columns(texts)}) "
-            f"VALUES ({', '.join(texts.values())})"
-        )
+        return merge_run(self.sql, texts, self.request.targets.last)
 
 
 def _list_spans(timing: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -349,6 +346,20 @@ def _list_spans(timing: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 _COMMIT_SPANS = ("wall_seconds", "busy_seconds")
 _OPENED = ("detected_at", "detected_run_id", "attempt_count", "last_attempt_at")
+
+
+def merge_run(sql: BigQuerySql, texts: Mapping[str, str], data_date: date) -> str:
+    """Puts a history row, each column as an expression, into the table unless its run has one.
+
+    Unlike INSERTs, two MERGEs at a time conflict: a run that is committed twice at once has one row.
+    """
+    selected = ", ".join(f"{text} AS {sql.quote(name)}" for name, text in texts.items())
+    day = DateRange.inclusive(data_date, data_date)
+    return (
+        f"MERGE INTO {sql.name_table(RUN_HISTORY)} s USING (SELECT {selected}) n "
+        f"ON s.run_id = n.run_id AND {sql.bound_dates(RUN_HISTORY, day, 's')} "
+        f"WHEN NOT MATCHED THEN INSERT ({sql.list_columns(texts)}) VALUES ({sql.list_columns(texts, 'n')})"
+    )
 
 
 def write_run_value(sql: BigQuerySql, name: str, value: Any) -> str:
