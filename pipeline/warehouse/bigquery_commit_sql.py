@@ -368,7 +368,7 @@ def write_run_value(sql: BigQuerySql, name: str, value: Any) -> str:
     if value is None:
         return f"CAST(NULL AS {'JSON' if name in RUN_HISTORY.json_columns else sql.name_type(kind)})"
     if name in RUN_HISTORY.json_columns:
-        return f"PARSE_JSON({sql.text_literal(value)}, wide_number_mode=>'round')"
+        return f"PARSE_JSON({sql.text_literal(value)})"
     if isinstance(value, datetime):
         return sql.time_literal(value)
     if isinstance(value, date):
