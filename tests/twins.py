@@ -172,6 +172,8 @@ def compare(found: Tables, expected: Tables) -> None:
                 lines.append(f"{name} {key}: only in {'the file' if one is None else 'the project'}")
             elif one != other:
                 assert one.keys() == other.keys(), name
-                lines.append(f"{name} {key}: {[(c, one[c], other[c]) for c in one if one[c] != other[c]][:4]}")
+                lines.append(
+                    f"{name} {key}: {[(c, one[c], other[c]) for c in one if one[c] != other[c]][:4]}"
+                )
     assert_that(lines[:5], empty())
     assert_that(here["runs"], equal_to(there["runs"]))
