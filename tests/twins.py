@@ -10,9 +10,8 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,11 +21,8 @@ from emulators.launch import Emulators
 from google.cloud import bigquery
 from hamcrest import assert_that, empty, equal_to
 from warehouse import (
-    HISTORY,
-    LEDGER,
     LOADED_AT,
     SCHEMA,
-    STORE,
     House,
     Row,
     Tables,
@@ -152,13 +148,16 @@ def number_runs(tables: Tables) -> dict[str, Any]:
 
 
 def _strip(run: Row) -> Row:
-    """A history row without its times and its warehouse, with what its commit counted besides."""
+    """A history row without its times, warehouse and workers, with what its commit counted besides."""
     timing, options = (
         json.loads(run[name]) if isinstance(run[name], str) else run[name]
         for name in ("timing_breakdown", "options")
     )
     withdrawn = timing["detail"].get("commit", {}).get("gaps_withdrawn")
-    return drop(run, MOMENTS) | {"options": drop(options, ("warehouse",)), "gaps_withdrawn": withdrawn}
+    return drop(run, MOMENTS) | {
+        "options": drop(options, ("warehouse", "lock_timeout", "parallel", "beam_args")),
+        "gaps_withdrawn": withdrawn,
+    }
 
 
 def compare(found: Tables, expected: Tables) -> None:
