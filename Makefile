@@ -10,10 +10,10 @@ STAR := drewgranhamsr
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format docs bench bench-full lock clean
+.PHONY: help setup emulators demo test test-fast test-bigquery lint format docs bench bench-full lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with the locked dependencies and the project
 
@@ -29,16 +29,22 @@ $(READY): requirements/uv.lock requirements/dev.lock pyproject.toml
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c 'import pipeline.main, pipeline.warehouse.duckdb_query'
 	@touch $@
 
+emulators: $(READY) ## make .venv-emulators, for the tests of BigQuery, where there is a Python 3.13
+	PYTHONPATH=tests $(BIN)/python -m emulators.environment
+
 demo: $(READY) ## generate a league into ./demo.duckdb, backfill it, show a row of 37 features
 	$(BIN)/feature-store demo --warehouse $(DEMO)
 	$(BIN)/feature-store backfill --warehouse $(DEMO) --start-date 2021-10-01 --end-date 2024-06-30
 	$(BIN)/feature-store explain --warehouse $(DEMO) --player $(STAR) --date 2024-03-01
 
-test: $(READY) ## run the whole suite
+test: emulators ## run the whole suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-fast: $(READY) ## run the suite without the slow tier
+test-fast: emulators ## run the suite without the slow tier
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-bigquery: emulators ## run what speaks to BigQuery, on loopback
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/bigquery
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .
@@ -71,6 +77,8 @@ lock: $(READY) ## renew the locked dependencies
 	  pyproject.toml --extra dev -o requirements/dev.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
 	  pyproject.toml --extra bench -o requirements/bench.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.13 \
+	  requirements/emulators.in -o requirements/emulators.lock
 
 clean: ## remove what the targets made
-	rm -rf .venv build dist *.egg-info $(BENCH_JSON) $(DEMO) $(DEMO).wal $(DEMO).staging
+	rm -rf .venv .venv-emulators build dist *.egg-info $(BENCH_JSON) $(DEMO) $(DEMO).wal $(DEMO).staging

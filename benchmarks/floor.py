@@ -22,7 +22,7 @@ from benchmarks.processes import run_child
 from benchmarks.report import Report, describe_league
 from pipeline.season import DateRange
 from pipeline.warehouse.duckdb_connection import CONFIGURATION
-from pipeline.warehouse.sql import create_schema, create_table, name_table, select_window
+from pipeline.warehouse.duckdb_sql import sql
 from transforms.schema import FEATURE_STORE, PLAYER_GAME_SUMMARY
 
 ORDERED = ("true", "false")
@@ -59,7 +59,7 @@ def export_rows(league: LeagueFile, target: Path) -> None:
     with copy_warehouse(league.path, league.path.parent, "export") as copy:
         run_child(OURS.command(copy, league.first, league.last))
         with duckdb.connect(str(copy), read_only=True) as connection:
-            connection.execute(f"COPY {name_table(FEATURE_STORE)} TO '{target}' (COMPRESSION lz4)")
+            connection.execute(f"COPY {sql.name_table(FEATURE_STORE)} TO '{target}' (COMPRESSION lz4)")
 
 
 def _time_writing(league: LeagueFile, computed: Path, ordered: str, repeat: int) -> list[float]:
@@ -78,10 +78,10 @@ def _time_part(part: str, warehouse: Path, *arguments: str) -> float:
 def read_input(warehouse: str) -> None:
     with duckdb.connect(warehouse, read_only=True, config=dict(CONFIGURATION)) as connection:
         bounds = connection.execute(
-            f"SELECT min(game_date), max(game_date) FROM {name_table(PLAYER_GAME_SUMMARY)}"
+            f"SELECT min(game_date), max(game_date) FROM {sql.name_table(PLAYER_GAME_SUMMARY)}"
         ).fetchall()[0]
         columns = PLAYER_GAME_SUMMARY.schema.names
-        query = select_window(PLAYER_GAME_SUMMARY, columns, DateRange.inclusive(*bounds))
+        query = sql.select_window(PLAYER_GAME_SUMMARY, columns, DateRange.inclusive(*bounds))
         connection.sql(query).to_arrow_table()
 
 
@@ -89,10 +89,10 @@ def write_rows(warehouse: str, computed: str, ordered: str) -> None:
     with duckdb.connect(warehouse, config=dict(CONFIGURATION)) as connection:
         connection.execute(f"SET preserve_insertion_order = {ordered}")
         connection.execute("BEGIN TRANSACTION")
-        connection.execute(create_schema(FEATURE_STORE))
-        connection.execute(create_table(FEATURE_STORE))
+        connection.execute(sql.create_schema(FEATURE_STORE.dataset))
+        connection.execute(sql.create_table(FEATURE_STORE))
         connection.execute(
-            f"INSERT INTO {name_table(FEATURE_STORE)} SELECT * FROM read_parquet(?)", [computed]
+            f"INSERT INTO {sql.name_table(FEATURE_STORE)} SELECT * FROM read_parquet(?)", [computed]
         )
         connection.execute("COMMIT")
         connection.execute("CHECKPOINT")

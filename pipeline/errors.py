@@ -10,6 +10,7 @@
         DeletionRefused          5  more rows would vanish than a run may delete unasked
       Conflict                   6  inputs changed, or an overlapping run committed meanwhile
         WarehouseLocked          6  another process holds the warehouse
+      RemoteFailure              7  a service refused, failed or did not answer in time
       CoverageTooLow             8  fewer player rows have a feature row than --fail-under asks for
       TooManyFailures            9  more players failed than --max-error-rate permits
 
@@ -54,6 +55,10 @@ class WarehouseLocked(Conflict):
     pass
 
 
+class RemoteFailure(FeatureStoreError):
+    exit_code = 7
+
+
 class CoverageTooLow(FeatureStoreError):
     exit_code = 8
 
@@ -75,6 +80,7 @@ _BY_NAME: dict[str, type[FeatureStoreError]] = {
         DeletionRefused,
         Conflict,
         WarehouseLocked,
+        RemoteFailure,
         CoverageTooLow,
         TooManyFailures,
     )

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from pipeline.errors import BadInput, UsageError
 from pipeline.season import parse_date
+from pipeline.warehouse.bigquery_address import BIGQUERY, parse_address
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -51,6 +52,17 @@ def local_path(text: str) -> str:
         return text
     if head[8:] != b"DUCK":
         raise BadInput(f"the warehouse {text} is no DuckDB file: name another one with --warehouse")
+    return text
+
+
+def warehouse_address(text: str) -> str:
+    """An argparse type: a local path, or the address of a BigQuery project."""
+    if not text.startswith(BIGQUERY):
+        return local_path(text)
+    try:
+        parse_address(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     return text
 
 

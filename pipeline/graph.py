@@ -15,7 +15,7 @@ from transforms.staging import StageBatches
 
 def build_graph(pipeline: beam.Pipeline, plan: Plan, warehouse: Warehouse, run: RunSpec) -> None:
     """Chunks of dates -> player rows by bucket -> features and gaps -> staged -> committed."""
-    reader = warehouse.open_reader(plan.columns)
+    reader = warehouse.open_reader(plan.columns, run.inputs.snapshot)
     stager = warehouse.open_staging(run.run_id)
 
     references = (

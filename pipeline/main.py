@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import apache_beam as beam
@@ -19,7 +19,7 @@ from pipeline.local_runner import LOCAL_NAMES, LocalRunner, parallel_flags, run_
 from pipeline.options import BACKFILL, BackfillConfig
 from pipeline.preflight import Preflight, check_dependencies
 from pipeline.warehouse.base import RunRow, Warehouse
-from pipeline.warehouse.duckdb import DuckDBWarehouse
+from pipeline.warehouse.opening import open_warehouse
 
 SETTLE_SECONDS = 5.0
 """How long a run that failed waits for the warehouse to write that down."""
@@ -33,10 +33,6 @@ class RunReport:
 
     row: RunRow
     preflight: Preflight
-
-
-def open_warehouse(config: BackfillConfig) -> Warehouse:
-    return DuckDBWarehouse(config.warehouse, config.lock_timeout)
 
 
 def make_run_id(run_at: datetime) -> str:
@@ -59,8 +55,8 @@ def run_job(
     readers see has changed.
     """
     run_at = clock()
-    warehouse = open_warehouse(config)
-    options = make_pipeline_options(config)
+    warehouse = open_warehouse(config.warehouse, config.lock_timeout)
+    options = make_pipeline_options(config, warehouse)
     with warehouse.share_reader():
         inputs = warehouse.read_input_state(config.dates)
         preflight = check_dependencies(
@@ -85,7 +81,7 @@ def run_job(
         max_error_rate=config.max_error_rate,
         dependency_check=(clock() - run_at).total_seconds(),
     )
-    settling = open_warehouse(replace(config, lock_timeout=min(config.lock_timeout, SETTLE_SECONDS)))
+    settling = open_warehouse(config.warehouse, min(config.lock_timeout, SETTLE_SECONDS))
     try:
         _run_pipeline(preflight, warehouse, run, options)
     except Exception as error:
@@ -107,12 +103,12 @@ def run_job(
     return RunReport(row, preflight)
 
 
-def make_pipeline_options(config: BackfillConfig) -> PipelineOptions:
+def make_pipeline_options(config: BackfillConfig, warehouse: Warehouse) -> PipelineOptions:
     """Beam's options; the runner is always named, and local unless another one is asked for."""
     options = PipelineOptions([*parallel_flags(config.parallel), *config.beam_args])
     standard = options.view_as(StandardOptions)
     standard.runner = standard.runner or "DirectRunner"
-    if standard.runner not in LOCAL_NAMES:
+    if standard.runner not in LOCAL_NAMES and not warehouse.is_remote:
         raise UsageError(
             f"--runner={standard.runner} cannot reach the embedded warehouse "
             f"{config.warehouse}: leave the flag out, or use DirectRunner"

@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
 from pipeline.errors import UsageError
-from pipeline.flags import FlagParser, day, local_path, seconds, share, truth, whole_number
+from pipeline.flags import FlagParser, day, seconds, share, truth, warehouse_address, whole_number
 from pipeline.season import DateRange
 from transforms.contracts import TargetSpec
 from transforms.eastern import eastern_date
@@ -80,13 +80,17 @@ _TRUTH_FLAG: dict[str, Any] = {
 }
 
 
-def add_warehouse_flags(parser: argparse.ArgumentParser) -> None:
+def add_warehouse_flags(
+    parser: argparse.ArgumentParser, *, address: Callable[[str], str] = warehouse_address
+) -> None:
+    """Where the tables are; ``address`` is what the command takes for it."""
+    either = address is warehouse_address
     parser.add_argument(
         "--warehouse",
-        type=local_path,
+        type=address,
         default=DEFAULT_WAREHOUSE,
-        metavar="PATH.duckdb",
-        help="the embedded warehouse (default: %(default)s)",
+        metavar="PATH.duckdb|bigquery://PROJECT" if either else "PATH.duckdb",
+        help="the embedded warehouse" + (" or BigQuery" if either else "") + " (default: %(default)s)",
     )
     parser.add_argument(
         "--lock-timeout",

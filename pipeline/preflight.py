@@ -6,7 +6,7 @@ wrong is raised with every problem at once; what is worth knowing becomes notes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,6 +16,7 @@ from pipeline.errors import WrongShape
 from pipeline.naming import WHAT_NAMES, name_keys
 from pipeline.plan import Plan, count_days, make_plan
 from pipeline.season import DateRange
+from pipeline.shapes import find_output_problems, find_shape_problems
 from pipeline.warehouse.base import Loss, Warehouse
 from transforms.contracts import TargetSpec
 from transforms.schema import OUTPUTS, PLAYER_GAME_SUMMARY, STAGED_TARGETS, Table
@@ -29,66 +30,6 @@ class Preflight:
     plan: Plan
     notes: tuple[str, ...]
     absent: tuple[Table, ...]
-
-
-def is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(kind) or pa.types.is_decimal(kind) or is_whole_number(kind))
-
-
-def is_whole_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) and kind != pa.uint64())
-
-
-ACCEPTED: dict[pa.DataType, tuple[str, Callable[[pa.DataType], bool]]] = {
-    pa.string(): ("text", is_text),
-    pa.int64(): ("a whole number of at most 64 bits", is_whole_number),
-    pa.float64(): ("a number", is_number),
-    pa.bool_(): ("a truth value", pa.types.is_boolean),
-    pa.date32(): ("a date", pa.types.is_date32),
-    pa.timestamp("us", tz="UTC"): ("a timestamp", pa.types.is_timestamp),
-}
-"""The types that an input column may have, by the type that it is read as."""
-
-
-def find_shape_problems(table: Table, found: pa.Schema | None) -> list[str]:
-    """What is wrong with an input table, one sentence a problem."""
-    if found is None:
-        return [f"table {table.path} is missing"]
-    problems = []
-    for field in table.schema:
-        index = found.get_field_index(field.name)
-        if index < 0:
-            if field.name in table.required:
-                problems.append(f"{table.path} lacks the column {field.name}")
-            continue
-        expected, accepts = ACCEPTED[field.type]
-        if not accepts(found.field(index).type):
-            problems.append(f"{table.path}.{field.name} must be {expected}, found {found.field(index).type}")
-    return problems
-
-
-def find_output_problems(table: Table, found: pa.Schema | None) -> list[str]:
-    """What is wrong with an output table that exists: it must have exactly our columns."""
-    if found is None:
-        return []
-    expected, actual = set(table.schema.names), set(found.names)
-    problems = [f"{table.path} lacks the column {name}" for name in sorted(expected - actual)]
-    problems += [f"{table.path} has the foreign column {n}" for n in sorted(actual - expected)]
-    for field in table.schema:
-        wanted = field.type
-        if pa.types.is_dictionary(wanted):
-            wanted = wanted.value_type
-        if field.name not in actual or pa.types.is_struct(wanted):
-            continue
-        kind = found.field(field.name).type
-        same = kind == wanted or (pa.types.is_timestamp(kind) and pa.types.is_timestamp(wanted))
-        if not same:
-            problems.append(f"{table.path}.{field.name} must be {wanted}, found {kind}")
-    return problems
 
 
 def check_dependencies(

@@ -17,7 +17,7 @@ from pipeline.aliases import AliasProposal
 from pipeline.imports.converting import ImportReport, Recognised
 from pipeline.options import DEFAULT_WAREHOUSE
 from pipeline.season import DateRange
-from pipeline.warehouse.duckdb_load import LoadOutcome
+from pipeline.warehouse.base import LoadOutcome
 
 _CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if code != 10}
 _CONTROL |= {code: f"\\u{code:04x}" for code in [*range(0x2028, 0x202F), *range(0x2066, 0x206A)]}

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["emulators.plugin"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
@@ -69,8 +71,8 @@ def repeated_bundles(request: pytest.FixtureRequest) -> Iterator[None]:
 
     make = main.make_pipeline_options
 
-    def make_repeating(config: Any) -> Any:
-        options = make(config)
+    def make_repeating(*given: Any) -> Any:
+        options = make(*given)
         options.view_as(DirectOptions).direct_runner_bundle_repeat = times
         return options
 

@@ -132,7 +132,7 @@ class FaultPlan:
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                main, "open_warehouse", lambda config: FaultyWarehouse(open_warehouse(config), number)
+                main, "open_warehouse", lambda *given: FaultyWarehouse(open_warehouse(*given), number)
             )
             for module in (duckdb_warehouse, duckdb_connection):
                 patch.setattr(module, "connect", waiting)
@@ -163,12 +163,10 @@ class _Wrapped:
 class FaultyWarehouse(_Wrapped):
     """``pipeline.warehouse.base.Warehouse`` with faults."""
 
-    def open_reader(self, columns: Any) -> Any:
-        return _Wrapped(
-            PLANS[self.plan].call("open_reader", lambda: self.inner.open_reader(columns)), self.plan
-        )
+    def open_reader(self, *given: Any) -> Any:
+        opened = PLANS[self.plan].call("open_reader", lambda: self.inner.open_reader(*given))
+        return _Wrapped(opened, self.plan)
 
-    def open_staging(self, run_id: str) -> Any:
-        return _Wrapped(
-            PLANS[self.plan].call("open_staging", lambda: self.inner.open_staging(run_id)), self.plan
-        )
+    def open_staging(self, *given: Any) -> Any:
+        opened = PLANS[self.plan].call("open_staging", lambda: self.inner.open_staging(*given))
+        return _Wrapped(opened, self.plan)

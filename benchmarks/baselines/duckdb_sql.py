@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline.warehouse.sql import create_schema, create_table, create_views, text_literal
+from pipeline.warehouse.duckdb_sql import sql
 from transforms.schema import FEATURE_STORE, OUTPUTS, STAGED_FEATURES
 from transforms.vector import FEATURE_COUNT, FEATURE_VERSION, FEATURES, MISSING, REQUIRED, Feature
 from transforms.windows import AS_OF_DAYS
@@ -102,9 +102,10 @@ def _set_variable(connection: duckdb.DuckDBPyConnection, name: str, value: Any) 
 
 def _create_outputs(connection: duckdb.DuckDBPyConnection) -> None:
     for table in OUTPUTS:
-        connection.execute(create_schema(table))
-        connection.execute(create_table(table))
-    for view in create_views():
+        connection.execute(sql.create_schema(table.dataset))
+        connection.execute(sql.create_table(table))
+    connection.execute(sql.create_schema("nba_processing"))
+    for view in sql.create_views():
         connection.execute(view)
 
 
@@ -124,8 +125,8 @@ def _describe_tables() -> dict[str, str]:
         "required": str(len(REQUIRED)),
         "values": ", ".join(feature.value_column for feature in FEATURES),
         "sources": ", ".join(
-            f"CASE WHEN {feature.value_column} IS NULL THEN {text_literal(MISSING)} "
-            f"ELSE {text_literal(feature.source)} END AS {feature.source_column}"
+            f"CASE WHEN {feature.value_column} IS NULL THEN {sql.text_literal(MISSING)} "
+            f"ELSE {sql.text_literal(feature.source)} END AS {feature.source_column}"
             for feature in FEATURES
         ),
         "lacking": " + ".join(f"(feature_{index}_value IS NULL)::INTEGER" for index in REQUIRED),

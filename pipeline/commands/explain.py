@@ -12,7 +12,7 @@ from pipeline.flags import day
 from pipeline.options import add_warehouse_flags
 from pipeline.report_explain import describe_explanation, describe_feature, explanation_as_json
 from pipeline.report_parts import Part
-from pipeline.warehouse.duckdb import DuckDBWarehouse
+from pipeline.warehouse.opening import open_warehouse
 
 
 def add_commands(commands: Any) -> None:
@@ -33,7 +33,7 @@ def run_explain(arguments: argparse.Namespace) -> int:
     feature = find_feature(arguments.feature) if arguments.feature is not None else None
     path = arguments.warehouse
     found = explain_key(
-        DuckDBWarehouse(path, arguments.lock_timeout), arguments.player, arguments.date, datetime.now(UTC)
+        open_warehouse(path, arguments.lock_timeout), arguments.player, arguments.date, datetime.now(UTC)
     )
     item = explain_feature(found, feature) if feature else None
     if arguments.json:

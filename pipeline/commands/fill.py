@@ -14,7 +14,7 @@ from pipeline.ledger.gap_choice import GapChoice
 from pipeline.options import GAPS, add_gap_flags, add_job_flags, read_config
 from pipeline.plan import list_days
 from pipeline.report import count, suggest_command
-from pipeline.warehouse.duckdb import DuckDBWarehouse
+from pipeline.warehouse.opening import open_warehouse
 from transforms.gaps import Admission
 from transforms.schema import FEATURE_STORE_GAPS
 
@@ -44,7 +44,7 @@ def add_commands(commands: Any) -> None:
 def run_fill_gaps(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int:
     admission = Admission(arguments.bootstrap_days, arguments.min_games, arguments.include_injured)
     attempts = choose_attempts(
-        DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout),
+        open_warehouse(arguments.warehouse, arguments.lock_timeout),
         GapChoice(arguments.start_date, arguments.end_date, arguments.reason, arguments.player),
         admission,
         datetime.now(UTC),

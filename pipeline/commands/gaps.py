@@ -20,7 +20,7 @@ from pipeline.report_gaps import (
     survey_as_json,
     tabulate_groups,
 )
-from pipeline.warehouse.duckdb import DuckDBWarehouse
+from pipeline.warehouse.opening import open_warehouse
 from transforms.gaps import Admission
 
 
@@ -40,11 +40,11 @@ def add_commands(commands: Any) -> None:
 
 
 def run_gaps(arguments: argparse.Namespace) -> int:
-    warehouse = DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
+    warehouse = open_warehouse(arguments.warehouse, arguments.lock_timeout)
     choice = GapChoice(arguments.start_date, arguments.end_date, arguments.reason, arguments.player)
     admission = Admission(arguments.bootstrap_days, arguments.min_games, arguments.include_injured)
     survey = survey_gaps(warehouse, choice, admission, datetime.now(UTC))
-    fills = suggest_fills(survey, warehouse.path)
+    fills = suggest_fills(survey, warehouse.address)
     if arguments.json:
         emit_json(survey_as_json(survey, fills, listed=arguments.list))
         return 0

@@ -24,7 +24,7 @@ from pipeline.report_coverage import (
     name_open_gaps,
     tabulate_coverage,
 )
-from pipeline.warehouse.duckdb import DuckDBWarehouse
+from pipeline.warehouse.opening import open_warehouse
 from transforms.eastern import eastern_date
 
 
@@ -60,7 +60,7 @@ def add_commands(commands: Any) -> None:
 
 def run_coverage(arguments: argparse.Namespace) -> int:
     path, least = arguments.warehouse, arguments.fail_under
-    warehouse, today = DuckDBWarehouse(path, arguments.lock_timeout), eastern_date(datetime.now(UTC))
+    warehouse, today = open_warehouse(path, arguments.lock_timeout), eastern_date(datetime.now(UTC))
     coverage = measure_coverage(warehouse, arguments.start_date, arguments.end_date, arguments.by, today)
     gaps = find_open_gaps(warehouse, GapChoice(coverage.dates.start, coverage.dates.last))
     if arguments.json:
@@ -75,7 +75,7 @@ def run_coverage(arguments: argparse.Namespace) -> int:
 
 def run_audit(arguments: argparse.Namespace) -> int:
     path = arguments.warehouse
-    warehouse, today = DuckDBWarehouse(path, arguments.lock_timeout), eastern_date(datetime.now(UTC))
+    warehouse, today = open_warehouse(path, arguments.lock_timeout), eastern_date(datetime.now(UTC))
     audit = audit_tables(warehouse, arguments.start_date, arguments.end_date, today)
     if arguments.json:
         emit_json(audit_as_json(audit, path))

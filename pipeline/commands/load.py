@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,8 +15,8 @@ import pyarrow.compute as pc
 from pipeline.commands.console import add_command, emit_json, emit_report
 from pipeline.commands.progress import show_progress
 from pipeline.demo import LeagueSpec, generate_tables, list_years
-from pipeline.errors import BadInput, UsageError
-from pipeline.flags import day, whole_number
+from pipeline.errors import UsageError
+from pipeline.flags import day, local_path, whole_number
 from pipeline.imports.importing import read_files
 from pipeline.options import add_warehouse_flags
 from pipeline.progress import Progress, Step
@@ -31,6 +30,7 @@ from pipeline.report import (
 )
 from pipeline.season import DateRange
 from pipeline.warehouse.duckdb import DuckDBWarehouse
+from pipeline.warehouse.opening import open_warehouse
 from transforms.schema import PLAYER_GAME_SUMMARY, Table
 from transforms.side_tables import INPUTS, SCHEDULE
 
@@ -116,15 +116,7 @@ def add_commands(commands: Any) -> None:
         action="store_true",
         help="without schedule, upcoming games, registry, aliases, injury reports and betting lines",
     )
-    add_warehouse_flags(parser)
-
-
-def open_for_loading(arguments: argparse.Namespace) -> DuckDBWarehouse:
-    """The warehouse, which need not exist yet; its directory must."""
-    directory = Path(arguments.warehouse).parent
-    if not directory.is_dir():
-        raise BadInput(f"there is no directory {directory} for the warehouse: make it first")
-    return DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
+    add_warehouse_flags(parser, address=local_path)
 
 
 def find_table(name: str) -> Table:
@@ -151,7 +143,7 @@ def run_import(arguments: argparse.Namespace) -> int:
     steps = [Step("files", len(arguments.files)), Step("store")]
     with show_progress(steps, quiet=arguments.debug) as progress:
         rows, report = read_files(progress.track("files", arguments.files), table)
-        warehouse = open_for_loading(arguments)
+        warehouse = open_warehouse(arguments.warehouse, arguments.lock_timeout)
         outcome = warehouse.load(
             rows,
             datetime.now(UTC),
@@ -183,7 +175,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(f"a demo league: {error}") from error
     tables = generate_tables(spec)
-    warehouse = open_for_loading(arguments)
+    warehouse = DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
     watch = _Watch()
     steps = [Step(SEASONS, len(list_years(spec)) * spec.leagues)]
     with show_progress(steps, quiet=arguments.debug) as progress:

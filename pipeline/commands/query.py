@@ -18,7 +18,7 @@ from pipeline.errors import BadInput, UsageError
 from pipeline.options import add_warehouse_flags
 from pipeline.progress import Step
 from pipeline.report import count, escape_cell, escape_controls, to_json
-from pipeline.warehouse.duckdb import DuckDBWarehouse
+from pipeline.warehouse.opening import open_warehouse
 
 FORMATS = ("table", "csv", "json")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -41,7 +41,7 @@ def add_commands(commands: Any) -> None:
 
 
 def run_sql(arguments: argparse.Namespace) -> int:
-    warehouse = DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
+    warehouse = open_warehouse(arguments.warehouse, arguments.lock_timeout)
     with show_progress([Step("answer")], quiet=arguments.debug):
         answer = warehouse.query(arguments.query)
     rows, warned = answer.rows, {"warnings": answer.warnings} if answer.warnings else {}

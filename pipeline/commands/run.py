@@ -34,6 +34,7 @@ from pipeline.report_run import (
     summarize_run,
 )
 from pipeline.startup import pause_collector
+from pipeline.warehouse.opening import open_warehouse
 
 
 def add_commands(commands: Any) -> None:
@@ -100,10 +101,9 @@ def execute(
 
 
 def _print_plan(config: BackfillConfig, requested: pa.Table | None, as_json: bool) -> int:
-    from pipeline.main import open_warehouse
     from pipeline.preflight import check_dependencies, plan_deletions
 
-    warehouse = open_warehouse(config)
+    warehouse = open_warehouse(config.warehouse, config.lock_timeout)
     preflight = check_dependencies(
         warehouse,
         config.make_targets(datetime.now(UTC)),

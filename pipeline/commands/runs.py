@@ -11,8 +11,8 @@ from pipeline.flags import whole_number
 from pipeline.options import add_warehouse_flags
 from pipeline.report import escape_cell, suggest_command
 from pipeline.report_runs import describe_one_run, list_stages, tabulate_runs
-from pipeline.warehouse.base import RunRow
-from pipeline.warehouse.duckdb import DuckDBWarehouse
+from pipeline.warehouse.base import RunRow, Warehouse
+from pipeline.warehouse.opening import open_warehouse
 
 MOST_RUNS = 10_000
 
@@ -33,7 +33,7 @@ def add_commands(commands: Any) -> None:
 
 
 def run_runs(arguments: argparse.Namespace) -> int:
-    warehouse = DuckDBWarehouse(arguments.warehouse, arguments.lock_timeout)
+    warehouse = open_warehouse(arguments.warehouse, arguments.lock_timeout)
     if arguments.run_id:
         return _show_run(pick_run(warehouse, arguments.run_id), arguments.json)
     runs = warehouse.list_runs(arguments.limit)
@@ -46,15 +46,14 @@ def run_runs(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def pick_run(warehouse: DuckDBWarehouse, beginning: str) -> RunRow:
+def pick_run(warehouse: Warehouse, beginning: str) -> RunRow:
     """The only run whose id begins so. Raises ``BadInput`` when there is none, or another."""
     found = warehouse.list_runs(2, beginning)
     if len(found) == 1:
         return found[0]
     what = "several runs have ids that begin" if found else "no run has an id that begins"
-    raise BadInput(
-        f"{what} with {escape_cell(beginning)[:80]!r}: `{suggest_command('runs', warehouse.path)}` lists them"
-    )
+    command = suggest_command("runs", warehouse.address)
+    raise BadInput(f"{what} with {escape_cell(beginning)[:80]!r}: `{command}` lists them")
 
 
 def _show_run(row: RunRow, as_json: bool) -> int:

@@ -16,8 +16,8 @@ from pipeline.errors import UsageError, WrongShape
 from pipeline.ledger.changes import find_candidates
 from pipeline.ledger.gap_choice import GapChoice
 from pipeline.ledger.survey import RUN_CLOSES, find_open_gaps, survey_found
-from pipeline.preflight import find_shape_problems
 from pipeline.season import DateRange
+from pipeline.shapes import find_shape_problems
 from pipeline.warehouse.base import Warehouse
 from transforms.gaps import Admission
 from transforms.people import has_key

@@ -14,9 +14,10 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from pipeline.aliases import NO_ALIASES, AliasProposal
 from pipeline.season import DateRange
 from transforms.contracts import HistoryReader, StagedFile, Stager
-from transforms.schema import Table
+from transforms.schema import PLAYER_GAME_SUMMARY, Table
 
 RunRow = dict[str, Any]
 """One row of ``processor_run_history``; JSON columns as Python values."""
@@ -32,11 +33,13 @@ class InputState:
 
     ``versions`` of the inputs by ``Table.path`` rise with every import (0: none yet);
     ``overlapping_runs`` counts the successful runs that published keys of the dates, so a second run
-    over them is refused instead of interleaved.
+    over them is refused instead of interleaved. ``snapshot`` is the instant as of which everything is
+    read, where the warehouse can: it then has no versions to compare.
     """
 
     versions: Mapping[str, int]
     overlapping_runs: int
+    snapshot: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,60 @@ class CommitOutcome:
     """Seconds of each step, by name."""
 
 
+@dataclass(frozen=True)
+class LoadOutcome:
+    """What became of the rows of a load; ``older`` is None for tables whose rows do not say their age.
+
+    ``changed`` are the dates whose rows are others now, None where they cannot be told.
+    ``several_lookups`` names the incoming people who are stored under several lookups,
+    ``several_people`` the incoming lookups that are stored with several people. ``aliases`` would
+    make the former one person; they are recorded when ``aliases_written``. ``circles`` are those of
+    the recorded aliases.
+    """
+
+    added: int
+    replaced: int
+    unchanged: int
+    older: int | None
+    removed: int
+    version: int
+    changed: DateRange | None = field(default=None, compare=False)
+    several_lookups: tuple[str, ...] = ()
+    several_people: tuple[str, ...] = ()
+    aliases: AliasProposal = NO_ALIASES
+    aliases_written: bool = False
+    circles: tuple[str, ...] = ()
+
+
+NOTHING = LoadOutcome(added=0, replaced=0, unchanged=0, older=0, removed=0, version=0)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows, every column with a name of its own, and what the reader should know of them."""
+
+    rows: pa.Table
+    warnings: list[str]
+
+
 class Warehouse(Protocol):
-    """The tables, read in bounded windows and changed in one transaction a run."""
+    """The tables, read in bounded windows and changed in one transaction a run.
+
+    ``address`` is what ``--warehouse`` says; ``is_remote`` whether workers on other machines reach it.
+    """
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def is_remote(self) -> bool: ...
+
+    def initialize(self) -> list[str]:
+        """Makes what the job writes and reads and what is missing of it; tells what was made, a line each.
+
+        Adds columns that are new. Raises ``WrongShape`` naming every table that exists in another shape.
+        """
+        ...
 
     def share_reader(self) -> AbstractContextManager[None]:
         """Inside the block the questions of this thread cost less, and see one state."""
@@ -118,7 +173,7 @@ class Warehouse(Protocol):
         ...
 
     def read_vectors(self, dates: DateRange) -> pa.Table:
-        """The vectors stored in a window and what follows from them (``ledger_sql.STORED_VECTORS``).
+        """The vectors stored in a window and what follows from them (``ledger_rows.STORED_VECTORS``).
 
         The table exists.
         """
@@ -156,9 +211,34 @@ class Warehouse(Protocol):
         """What changed in the inputs after an instant, as imports and ``processed_at`` tell."""
         ...
 
-    def open_reader(self, columns: Mapping[str, tuple[str, ...]]) -> HistoryReader:
+    def open_reader(
+        self, columns: Mapping[str, tuple[str, ...]], snapshot: datetime | None = None
+    ) -> HistoryReader:
         """A picklable reader of these columns of the inputs, by ``Table.path``; an input that is left out
-        does not exist for it."""
+        does not exist for it. ``snapshot`` is that of the ``InputState`` to read, None: what is newest."""
+        ...
+
+    def load(
+        self,
+        rows: pa.Table,
+        loaded_at: datetime,
+        *,
+        replace_dates: bool,
+        write_aliases: bool = False,
+        table: Table = PLAYER_GAME_SUMMARY,
+    ) -> LoadOutcome:
+        """Stores the rows of an import, one per key of ``table``, by its rule (``LOAD_RULES``).
+
+        An incoming row replaces the stored one of its key, unless both carry the stamp of the rule and the
+        incoming one is older; a row whose content is unchanged stays as it is. With ``replace_dates`` the
+        stored rows of every incoming date give way, however new they are; only those that have no incoming
+        row are counted as removed. ``write_aliases`` records the lookups of one person as aliases. One
+        transaction. Raises ``WrongShape`` when a stored table lacks columns.
+        """
+        ...
+
+    def query(self, text: str) -> Answer:
+        """The answer to one SELECT in BigQuery's dialect, which can change nothing."""
         ...
 
     def open_staging(self, run_id: str) -> Stager:

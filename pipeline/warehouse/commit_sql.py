@@ -16,17 +16,8 @@ import pyarrow as pa
 
 from pipeline.season import DateRange
 from pipeline.warehouse.base import CommitRequest
-from pipeline.warehouse.sql import (
-    OPEN,
-    bound_dates,
-    date_literal,
-    duckdb_type,
-    list_columns,
-    name_table,
-    quote,
-    text_literal,
-    time_literal,
-)
+from pipeline.warehouse.duckdb_sql import sql
+from pipeline.warehouse.sql import OPEN
 from transforms.contracts import FEATURES, GAPS, PASSED, TARGETS
 from transforms.gaps import NO_GAME_SUMMARY
 from transforms.schema import (
@@ -42,8 +33,8 @@ from transforms.schema import (
 from transforms.vector import FEATURES as VECTOR
 from transforms.vector import MISSING, Feature
 
-KEY = list_columns(FEATURE_STORE.key)
-STORE, LEDGER = name_table(FEATURE_STORE), name_table(FEATURE_STORE_GAPS)
+KEY = sql.list_columns(FEATURE_STORE.key)
+STORE, LEDGER = sql.name_table(FEATURE_STORE), sql.name_table(FEATURE_STORE_GAPS)
 STAGED_SCHEMAS = {
     FEATURES: STAGED_FEATURES,
     GAPS: STAGED_GAPS,
@@ -78,21 +69,21 @@ class Scope:
 
     def bound(self, table: Table, alias: str) -> str:
         """Which rows of an output table, named by its alias, the run may touch."""
-        dates = bound_dates(table, self.dates, alias)
+        dates = sql.bound_dates(table, self.dates, alias)
         return f"{dates} AND {_exists(REQUESTED, alias)}" if self.by_key else dates
 
 
 def create_staged_view(kind: str, paths: Sequence[str]) -> str:
     """A view over the run's files of one kind; without files an empty one of the same columns."""
-    view = quote(f"staged_{kind}")
+    view = sql.quote(f"staged_{kind}")
     schema: pa.Schema = STAGED_SCHEMAS[kind]
     if not paths:
-        empty = ", ".join(f"NULL::{duckdb_type(f.type)} AS {quote(f.name)}" for f in schema)
+        empty = ", ".join(f"NULL::{sql.name_type(f.type)} AS {sql.quote(f.name)}" for f in schema)
         return f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {empty} WHERE FALSE"
-    files = ", ".join(text_literal(path) for path in paths)
+    files = ", ".join(sql.text_literal(path) for path in paths)
     return (
         f"CREATE OR REPLACE TEMP VIEW {view} AS "
-        f"SELECT {list_columns(schema.names)} FROM read_parquet([{files}])"
+        f"SELECT {sql.list_columns(schema.names)} FROM read_parquet([{files}])"
     )
 
 
@@ -117,7 +108,7 @@ def list_audit_rules(scope: Scope) -> list[AuditRule]:
         f"{int(kind == GAPS)} AS g FROM staged_{kind}"
         for kind in (TARGETS, FEATURES, GAPS)
     )
-    start, end = date_literal(scope.dates.start), date_literal(scope.dates.end)
+    start, end = sql.date_literal(scope.dates.start), sql.date_literal(scope.dates.end)
     outside = f"NOT (game_date >= {start} AND game_date < {end})"
     if scope.by_key:
         outside += f" OR NOT {_exists(REQUESTED, 't')}"
@@ -143,13 +134,13 @@ def list_audit_rules(scope: Scope) -> list[AuditRule]:
 
 def _break_value(feature: Feature) -> str:
     """True where the value or its source is not what the registry permits; never NULL."""
-    value, source = quote(feature.value_column), quote(feature.source_column)
+    value, source = sql.quote(feature.value_column), sql.quote(feature.source_column)
     tests = [f"NOT isfinite({value})"]
     tests += [f"{value} < {feature.low!r}"] if feature.low is not None else []
     tests += [f"{value} > {feature.high!r}"] if feature.high is not None else []
     return (
-        f"CASE WHEN {value} IS NULL THEN {source} IS DISTINCT FROM {text_literal(MISSING)} "
-        f"ELSE {source} IS DISTINCT FROM {text_literal(feature.source)} OR {' OR '.join(tests)} END"
+        f"CASE WHEN {value} IS NULL THEN {source} IS DISTINCT FROM {sql.text_literal(MISSING)} "
+        f"ELSE {source} IS DISTINCT FROM {sql.text_literal(feature.source)} OR {' OR '.join(tests)} END"
     )
 
 
@@ -176,7 +167,7 @@ def _exists(view: str, alias: str) -> str:
 
 
 KEY_IN_FEATURES = _exists("staged_features", "s")
-_NO_SHOWS = f"(SELECT {KEY} FROM staged_gaps WHERE skip_reason = {text_literal(NO_GAME_SUMMARY)})"
+_NO_SHOWS = f"(SELECT {KEY} FROM staged_gaps WHERE skip_reason = {sql.text_literal(NO_GAME_SUMMARY)})"
 EXPLAINED = f"{_exists(_NO_SHOWS, 's')} OR {_exists('staged_passed', 's')}"
 
 
@@ -190,7 +181,7 @@ def classify_rows(scope: Scope) -> str:
     Rows are compared by a 64-bit hash of all their columns. Joining the columns themselves costs
     four times as much, and memory for every row.
     """
-    compared = list_columns(name for name in STAGED_FEATURES.names if name not in FEATURE_STORE.key)
+    compared = sql.list_columns(name for name in STAGED_FEATURES.names if name not in FEATURE_STORE.key)
     return (
         "CREATE OR REPLACE TEMP TABLE stored_keys AS "
         f"SELECT {KEY}, s.created_at, f.digest IS NULL AS vanished, f.digest <> s.digest AS changed "
@@ -217,10 +208,10 @@ def delete_rows(scope: Scope) -> str:
 
 def insert_rows(request: CommitRequest, fresh: bool) -> str:
     """Inserts new and changed rows; ``fresh``: no row of the range is stored yet."""
-    run_at = time_literal(request.run_at)
-    columns = list_columns([*STAGED_FEATURES.names, *RUN_COLUMNS])
-    staged = list_columns(STAGED_FEATURES.names, "f")
-    run = text_literal(request.run_id)
+    run_at = sql.time_literal(request.run_at)
+    columns = sql.list_columns([*STAGED_FEATURES.names, *RUN_COLUMNS])
+    staged = sql.list_columns(STAGED_FEATURES.names, "f")
+    run = sql.text_literal(request.run_id)
     if fresh:
         return (
             f"INSERT INTO {STORE} ({columns}) "
@@ -237,8 +228,8 @@ def insert_rows(request: CommitRequest, fresh: bool) -> str:
 def resolve_gaps(request: CommitRequest) -> str:
     """Closes the open gaps whose very key gets a row in this commit."""
     return (
-        f"UPDATE {LEDGER} AS s SET resolved_at = {time_literal(request.run_at)}, "
-        f"resolved_run_id = {text_literal(request.run_id)} "
+        f"UPDATE {LEDGER} AS s SET resolved_at = {sql.time_literal(request.run_at)}, "
+        f"resolved_run_id = {sql.text_literal(request.run_id)} "
         f"WHERE {OPEN} AND {Scope.of(request).bound(FEATURE_STORE_GAPS, 's')} "
         f"AND {KEY_IN_FEATURES}"
     )
@@ -247,7 +238,7 @@ def resolve_gaps(request: CommitRequest) -> str:
 def withdraw_gaps(request: CommitRequest) -> str:
     """Closes the open gaps whose key is no target any more, and says so."""
     return (
-        f"UPDATE {LEDGER} AS s SET withdrawn_at = {time_literal(request.run_at)}, "
+        f"UPDATE {LEDGER} AS s SET withdrawn_at = {sql.time_literal(request.run_at)}, "
         "skip_detail = 'no target any more: ' || COALESCE((SELECT MIN(p.detail) FROM staged_passed p "
         "WHERE p.player_lookup = s.player_lookup AND p.game_date = s.game_date), "
         "'nothing names this player and date') "
@@ -265,9 +256,9 @@ def count_reopened(scope: Scope) -> str:
 
 def repeat_gaps(request: CommitRequest) -> str:
     """Another attempt for the keys that the ledger knows: kept open, or reopened."""
-    run_at = time_literal(request.run_at)
+    run_at = sql.time_literal(request.run_at)
     facts = [name for name in STAGED_GAPS.names if name not in FEATURE_STORE_GAPS.key]
-    renewed = ", ".join(f"{quote(name)} = g.{quote(name)}" for name in facts)
+    renewed = ", ".join(f"{sql.quote(name)} = g.{sql.quote(name)}" for name in facts)
     return (
         f"UPDATE {LEDGER} AS s SET {renewed}, attempt_count = s.attempt_count + 1, "
         f"last_attempt_at = {run_at}, "
@@ -275,20 +266,20 @@ def repeat_gaps(request: CommitRequest) -> str:
         f"THEN s.reopened_at ELSE {run_at} END, "
         "resolved_at = NULL, resolved_run_id = NULL, withdrawn_at = NULL "
         "FROM staged_gaps g WHERE g.player_lookup = s.player_lookup "
-        f"AND g.game_date = s.game_date AND {bound_dates(FEATURE_STORE_GAPS, request.targets, 's')}"
+        f"AND g.game_date = s.game_date AND {sql.bound_dates(FEATURE_STORE_GAPS, request.targets, 's')}"
     )
 
 
 def open_gaps(request: CommitRequest) -> str:
     """New gaps, for keys that the ledger does not know."""
-    run_at = time_literal(request.run_at)
+    run_at = sql.time_literal(request.run_at)
     return (
-        f"INSERT INTO {LEDGER} ({list_columns(STAGED_GAPS.names)}, "
+        f"INSERT INTO {LEDGER} ({sql.list_columns(STAGED_GAPS.names)}, "
         "detected_at, detected_run_id, attempt_count, last_attempt_at) "
-        f"SELECT {list_columns(STAGED_GAPS.names, 'g')}, {run_at}, "
-        f"{text_literal(request.run_id)}, 1, {run_at} FROM staged_gaps g "
+        f"SELECT {sql.list_columns(STAGED_GAPS.names, 'g')}, {run_at}, "
+        f"{sql.text_literal(request.run_id)}, 1, {run_at} FROM staged_gaps g "
         f"ANTI JOIN (SELECT {KEY} FROM {LEDGER} "
-        f"WHERE {bound_dates(FEATURE_STORE_GAPS, request.targets)}) USING ({KEY})"
+        f"WHERE {sql.bound_dates(FEATURE_STORE_GAPS, request.targets)}) USING ({KEY})"
     )
 
 

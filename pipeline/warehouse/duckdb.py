@@ -10,16 +10,32 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import duckdb
 import pyarrow as pa
 
+from pipeline.errors import FeatureStoreError
 from pipeline.season import DateRange
-from pipeline.warehouse import duckdb_changes, duckdb_commit, duckdb_generated, duckdb_load, ledger_sql, sql
-from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputChange, InputState, RunRow
+from pipeline.warehouse import (
+    duckdb_changes,
+    duckdb_commit,
+    duckdb_generated,
+    duckdb_load,
+    duckdb_tables,
+    ledger_sql,
+)
+from pipeline.warehouse.base import (
+    Answer,
+    CommitOutcome,
+    CommitRequest,
+    InputChange,
+    InputState,
+    LoadOutcome,
+    RunRow,
+)
 from pipeline.warehouse.duckdb_connection import connect, describe_table, fetch_one, share_reader
-from pipeline.warehouse.duckdb_load import LoadOutcome
+from pipeline.warehouse.duckdb_sql import sql
 from pipeline.warehouse.staging import LocalStager, remove_staging, staging_root
 from transforms.schema import (
     FEATURE_STORE,
@@ -29,9 +45,6 @@ from transforms.schema import (
     STAGED_TARGETS,
     Table,
 )
-
-if TYPE_CHECKING:
-    from pipeline.warehouse.duckdb_query import Answer
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,15 @@ class DuckDBWarehouse:
 
     path: str
     lock_timeout: float = 60.0
+    is_remote: ClassVar[bool] = False
+
+    @property
+    def address(self) -> str:
+        return self.path
+
+    def initialize(self) -> list[str]:
+        with self.open(read_only=False) as connection:
+            return duckdb_tables.initialize(connection)
 
     @contextmanager
     def open(
@@ -175,7 +197,6 @@ class DuckDBWarehouse:
         write_aliases: bool = False,
         table: Table = PLAYER_GAME_SUMMARY,
     ) -> LoadOutcome:
-        """Stores an import into ``table``; see ``duckdb_load.load_rows``."""
         with self.open(read_only=False) as connection:
             return duckdb_load.load_rows(
                 connection,
@@ -202,7 +223,11 @@ class DuckDBWarehouse:
 
         return answer_query(self.path, self.lock_timeout, text)
 
-    def open_reader(self, columns: Mapping[str, tuple[str, ...]]) -> DuckDBReader:
+    def open_reader(
+        self, columns: Mapping[str, tuple[str, ...]], snapshot: datetime | None = None
+    ) -> DuckDBReader:
+        if snapshot is not None:
+            raise FeatureStoreError("the embedded warehouse keeps no earlier state to read")
         has_features = self.describe(FEATURE_STORE) is not None
         return DuckDBReader(self.path, self.lock_timeout, dict(columns), has_features)
 

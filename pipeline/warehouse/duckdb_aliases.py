@@ -10,7 +10,7 @@ import duckdb
 
 from pipeline.aliases import join_names
 from pipeline.season import DateRange
-from pipeline.warehouse import sql
+from pipeline.warehouse.duckdb_sql import sql
 from transforms.aliases import Pair
 from transforms.schema import PLAYER_GAME_SUMMARY
 from transforms.side_tables import PLAYER_ALIASES

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 import duckdb
 
 from pipeline.season import DateRange
-from pipeline.warehouse import sql
 from pipeline.warehouse.base import InputChange
 from pipeline.warehouse.duckdb_connection import describe_table, fetch_one
+from pipeline.warehouse.duckdb_sql import sql
+from pipeline.warehouse.sql import END_OF_TIME
 from transforms.schema import INPUT_CHANGES, PLAYER_GAME_SUMMARY
 from transforms.side_tables import INPUTS
 
@@ -31,7 +32,7 @@ def list_changes(connection: duckdb.DuckDBPyConnection, since: datetime) -> list
             if at > since
         ]
     present = [table for table in INPUTS if describe_table(connection, table) is not None]
-    found += [InputChange(table.path, sql.END_OF_TIME, None) for table in present if table.path not in logged]
+    found += [InputChange(table.path, END_OF_TIME, None) for table in present if table.path not in logged]
     return found + _list_processed(connection, since)
 
 

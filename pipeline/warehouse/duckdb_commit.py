@@ -7,27 +7,36 @@ and the history row last. Any refusal rolls everything back.
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
-from pipeline.errors import AuditFailed, Conflict, DeletionRefused, restore_error
+from pipeline.errors import AuditFailed
 from pipeline.season import DateRange
-from pipeline.warehouse import commit_sql, sql
-from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputState, Loss, RunRow
+from pipeline.warehouse import commit_sql
+from pipeline.warehouse.base import CommitOutcome, CommitRequest, InputState, RunRow
 from pipeline.warehouse.duckdb_connection import (
     describe_table,
     fetch_one,
     read_version,
     transaction,
 )
+from pipeline.warehouse.duckdb_sql import sql
+from pipeline.warehouse.publishing import (
+    Steps,
+    answer_again,
+    compare_inputs,
+    compare_rows_read,
+    compare_staged,
+    decode_run,
+    encode_run,
+    refuse_deletions,
+    refuse_violations,
+)
 from transforms.contracts import FEATURES, GAPS
-from transforms.schema import OUTPUTS, PLAYER_GAME_SUMMARY, RUN_HISTORY
+from transforms.schema import OUTPUTS, PLAYER_GAME_SUMMARY, RUN_HISTORY, TABLE_VERSIONS
 from transforms.side_tables import INPUTS
 
 SETTINGS = ("SET preserve_insertion_order = false", "SET memory_limit = '512MB'")
@@ -35,23 +44,6 @@ SETTINGS = ("SET preserve_insertion_order = false", "SET memory_limit = '512MB'"
 
 Both measured (docs/benchmarks.md): 2.5 times faster, and no slower.
 """
-
-SMALLEST_GUARDED_DELETE = 10
-GUARDED_SHARE = 0.02
-"""A run may delete 10 rows, or 2 % of those stored for its dates, unasked."""
-
-
-@dataclass
-class _Steps:
-    """Seconds of each step of a commit, in order."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    _since: float = field(default_factory=time.perf_counter)
-
-    def finish(self, name: str) -> None:
-        now = time.perf_counter()
-        self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since
-        self._since = now
 
 
 def commit_run(
@@ -71,15 +63,15 @@ def _publish(
     request: CommitRequest,
     build_row: Callable[[CommitOutcome], RunRow],
 ) -> RunRow:
-    steps = _Steps()
+    steps = Steps()
     create_outputs(connection)
     if request.requested is not None:
         connection.register(commit_sql.REQUESTED, request.requested)
     scope = commit_sql.Scope.of(request)
     done = read_run(connection, request.run_id)
     if done is not None:
-        return _answer_again(done)
-    _check_inputs(connection, request)
+        return answer_again(done)
+    compare_inputs(request, read_input_state(connection, request.targets))
     _check_complete(connection, request)
     check_rules(connection, commit_sql.list_audit_rules(scope))
     steps.finish("audit")
@@ -93,20 +85,14 @@ def _publish(
     return row
 
 
-def _answer_again(row: RunRow) -> RunRow:
-    """What a run that is on record gets: its row, or once more the error that ended it."""
-    if row["status"] != "success":
-        raise restore_error(row["error"] or "")
-    return row
-
-
 def create_outputs(connection: duckdb.DuckDBPyConnection) -> None:
     """The output tables and views, where they do not exist."""
     missing = [table for table in OUTPUTS if describe_table(connection, table) is None]
     for table in missing:
-        connection.execute(sql.create_schema(table))
+        connection.execute(sql.create_schema(table.dataset))
         connection.execute(sql.create_table(table))
     if missing:
+        connection.execute(sql.create_schema(TABLE_VERSIONS.dataset))
         for statement in sql.create_views():
             connection.execute(statement)
 
@@ -119,31 +105,10 @@ def read_input_state(connection: duckdb.DuckDBPyConnection, dates: DateRange) ->
     return InputState({path: found[0] if found else 0 for path, found in versions.items()}, runs)
 
 
-def _check_inputs(connection: duckdb.DuckDBPyConnection, request: CommitRequest) -> None:
-    state = read_input_state(connection, request.targets)
-    for path, version in request.inputs.versions.items():
-        if state.versions[path] != version:
-            raise Conflict(
-                f"inputs changed, run again: {path} was version {version} when the run began and is "
-                f"{state.versions[path]} now"
-            )
-    if state.overlapping_runs != request.inputs.overlapping_runs:
-        raise Conflict(
-            f"another run over dates of {request.targets} committed meanwhile, run again; "
-            "nothing of this run was published"
-        )
-
-
 def _check_complete(connection: duckdb.DuckDBPyConnection, request: CommitRequest) -> None:
     """Every row of the window was read, and every staged row is there, in a view of its kind."""
     counts = (sql.count_window(PLAYER_GAME_SUMMARY, window) for window in request.windows)
-    stored = sum(fetch_one(connection, query)[0] for query in counts)
-    if stored != request.rows_read:
-        dates = ", ".join(str(window) for window in request.windows)
-        raise AuditFailed(
-            f"the run read {request.rows_read} rows of {PLAYER_GAME_SUMMARY.path} from {dates}, but the "
-            f"table holds {stored} there: nothing was published"
-        )
+    compare_rows_read(request, sum(fetch_one(connection, query)[0] for query in counts))
     for kind in commit_sql.STAGED_SCHEMAS:
         try:
             connection.execute(commit_sql.create_staged_view(kind, request.paths(kind)))
@@ -152,11 +117,7 @@ def _check_complete(connection: duckdb.DuckDBPyConnection, request: CommitReques
             raise AuditFailed(
                 f"the staged {kind} cannot be read: {str(error).splitlines()[0]}; nothing was published"
             ) from error
-        if found != request.rows(kind):
-            raise AuditFailed(
-                f"{request.rows(kind)} {kind} were staged, but their files hold {found}: "
-                "nothing was published"
-            )
+        compare_staged(request, kind, found)
 
 
 def check_rules(connection: duckdb.DuckDBPyConnection, rules: Iterable[commit_sql.AuditRule]) -> None:
@@ -164,14 +125,11 @@ def check_rules(connection: duckdb.DuckDBPyConnection, rules: Iterable[commit_sq
     for rule in rules:
         if rule.holds is not None and fetch_one(connection, rule.holds)[0]:
             continue
-        broken = connection.execute(rule.query).fetchall()
-        if broken:
-            examples = "; ".join(f"{player!r} on {day}: {found}" for player, day, found in broken)
-            raise AuditFailed(f"the rule {rule.name!r} is broken, nothing was published. Found: {examples}")
+        refuse_violations(rule.name, connection.execute(rule.query).fetchall())
 
 
 def _replace_rows(
-    connection: duckdb.DuckDBPyConnection, request: CommitRequest, steps: _Steps
+    connection: duckdb.DuckDBPyConnection, request: CommitRequest, steps: Steps
 ) -> dict[str, int]:
     scope = commit_sql.Scope.of(request)
     stored = fetch_one(connection, commit_sql.count_stored(scope))[0]
@@ -201,30 +159,6 @@ def guard_deletion(connection: duckdb.DuckDBPyConnection, scope: commit_sql.Scop
     refuse_deletions(losses, stored)
 
 
-def refuse_deletions(losses: list[Loss], stored: int) -> None:
-    """``losses``: (date, stored rows, targets found, rows to delete) of each date with any."""
-    deleted = sum(loss[3] for loss in losses)
-    emptied = [loss for loss in losses if loss[2] == 0]
-    limit = max(SMALLEST_GUARDED_DELETE, GUARDED_SHARE * stored)
-    if not emptied and deleted <= limit:
-        return
-    shown = "\n".join(
-        f"  {day}  stored {kept}, found {found}, would delete {gone}"
-        for day, kept, found, gone in (emptied or losses)[:20]
-    )
-    more = len(emptied or losses) - 20
-    why = (
-        f"{len(emptied)} date(s) with stored rows have no player rows left"
-        if emptied
-        else f"{deleted} of {stored} stored rows would be deleted, the limit is {int(limit)}"
-    )
-    raise DeletionRefused(
-        f"{why}; nothing was changed. If the source rows were removed on purpose, run again with "
-        f"--allow-deletes; otherwise load them again.\n{shown}"
-        + (f"\n  and {more} more dates" if more > 0 else "")
-    )
-
-
 def _update_ledger(connection: duckdb.DuckDBPyConnection, request: CommitRequest) -> dict[str, int]:
     resolved = fetch_one(connection, commit_sql.resolve_gaps(request))[0]
     withdrawn = fetch_one(connection, commit_sql.withdraw_gaps(request))[0]
@@ -241,10 +175,7 @@ def _update_ledger(connection: duckdb.DuckDBPyConnection, request: CommitRequest
 
 def insert_run(connection: duckdb.DuckDBPyConnection, row: RunRow) -> None:
     names = RUN_HISTORY.schema.names
-    values = [
-        json.dumps(row[name], sort_keys=True, default=str) if name in RUN_HISTORY.json_columns else row[name]
-        for name in names
-    ]
+    values = list(encode_run(row).values())
     marks = ", ".join("?" for _ in names)
     connection.execute(
         f"INSERT INTO {sql.name_table(RUN_HISTORY)} ({sql.list_columns(names)}) VALUES ({marks})",
@@ -289,10 +220,4 @@ def _select_runs(
     rows = connection.sql(
         f"SELECT {columns} FROM {sql.name_table(RUN_HISTORY)} {condition}", params=params
     ).to_arrow_table()
-    return [
-        {
-            name: json.loads(value) if name in RUN_HISTORY.json_columns and value else value
-            for name, value in row.items()
-        }
-        for row in rows.to_pylist()
-    ]
+    return [decode_run(row) for row in rows.to_pylist()]

@@ -21,7 +21,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.errors import BadInput, FeatureStoreError, WarehouseLocked
-from pipeline.warehouse import sql
+from pipeline.warehouse.duckdb_sql import sql
 from transforms.schema import TABLE_VERSIONS, Table
 
 MEMORY_LIMIT = "1GB"
@@ -123,6 +123,8 @@ def _open(
                 raise BadInput(
                     f"there is no warehouse at {path}: load one with `feature-store import` or `demo`"
                 )
+            if create and not Path(path).parent.is_dir():
+                raise BadInput(f"there is no directory {Path(path).parent} for the warehouse: make it first")
             return open_file(path, read_only=read_only, config=dict(CONFIGURATION))
         except (duckdb.Error, OSError) as error:
             holder = find_holder(error)

@@ -9,9 +9,9 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.errors import BadInput
-from pipeline.warehouse import sql
 from pipeline.warehouse.duckdb_connection import describe_table, fetch_one, read_version, transaction
 from pipeline.warehouse.duckdb_load import GENERATED, ensure_table, log_change, raise_version
+from pipeline.warehouse.duckdb_sql import sql
 from transforms.schema import TABLE_VERSIONS, Table
 from transforms.side_tables import INPUTS
 

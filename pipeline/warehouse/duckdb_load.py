@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import duckdb
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from pipeline.aliases import NO_ALIASES, AliasProposal, find_circles, propose_aliases
 from pipeline.errors import WrongShape
 from pipeline.season import DateRange
-from pipeline.warehouse import sql
+from pipeline.warehouse.base import NOTHING, LoadOutcome
 from pipeline.warehouse.duckdb_aliases import (
     find_contested,
     find_people,
@@ -27,6 +27,7 @@ from pipeline.warehouse.duckdb_connection import (
     read_version,
     transaction,
 )
+from pipeline.warehouse.duckdb_sql import sql
 from pipeline.warehouse.load_rules import LOAD_RULES
 from transforms.aliases import Pair
 from transforms.schema import INPUT_CHANGES, PLAYER_GAME_SUMMARY, TABLE_VERSIONS, Table
@@ -35,34 +36,6 @@ from transforms.side_tables import PLAYER_ALIASES
 IMPORTED, GENERATED = "import", "demo"
 TABLE = PLAYER_GAME_SUMMARY
 _NAME = sql.name_table(TABLE)
-
-
-@dataclass(frozen=True)
-class LoadOutcome:
-    """What became of the rows of a load; ``older`` is None for tables whose rows do not say their age.
-
-    ``changed`` are the dates whose rows are others now, None where they cannot be told.
-    ``several_lookups`` names the incoming people who are stored under several lookups,
-    ``several_people`` the incoming lookups that are stored with several people. ``aliases`` would
-    make the former one person; they are recorded when ``aliases_written``. ``circles`` are those of
-    the recorded aliases.
-    """
-
-    added: int
-    replaced: int
-    unchanged: int
-    older: int | None
-    removed: int
-    version: int
-    changed: DateRange | None = field(default=None, compare=False)
-    several_lookups: tuple[str, ...] = ()
-    several_people: tuple[str, ...] = ()
-    aliases: AliasProposal = NO_ALIASES
-    aliases_written: bool = False
-    circles: tuple[str, ...] = ()
-
-
-NOTHING = LoadOutcome(added=0, replaced=0, unchanged=0, older=0, removed=0, version=0)
 
 
 def load_rows(
@@ -274,7 +247,7 @@ def ensure_table(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Makes the table where it does not exist; ``WrongShape`` when it lacks columns."""
     stored = describe_table(connection, table)
     if stored is None:
-        connection.execute(sql.create_schema(table))
+        connection.execute(sql.create_schema(table.dataset))
         connection.execute(sql.create_table(table))
         return
     missing = [name for name in table.schema.names if name not in stored.names]

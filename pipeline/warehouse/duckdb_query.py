@@ -10,13 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 import duckdb
 import pyarrow as pa
 
 from pipeline.errors import BadInput, FeatureStoreError, WrongShape
+from pipeline.warehouse.base import Answer
 from pipeline.warehouse.dialect.functions import TESTED
 from pipeline.warehouse.dialect.macros import FAILURE, PREFIX
 from pipeline.warehouse.dialect.translate import translate_query
@@ -29,14 +29,6 @@ _NO_COLUMN = re.compile(
 _CANDIDATES = re.compile(r"Candidate (?:bindings|tables)[: ]+(.*)")
 _WRONG_CALL = re.compile(rf"Macro {PREFIX}(\w+)\(\) does not support")
 _LONGEST = 300
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The rows, every column with a name of its own, and what the reader should know of them."""
-
-    rows: pa.Table
-    warnings: list[str]
 
 
 def answer_query(path: str, lock_timeout: float, text: str) -> Answer:

@@ -29,9 +29,9 @@ from pipeline.commands.app import main
 from pipeline.errors import WrongShape
 from pipeline.imports.importing import read_files
 from pipeline.warehouse import duckdb_load
+from pipeline.warehouse.base import LoadOutcome
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_connection import read_version
-from pipeline.warehouse.duckdb_load import LoadOutcome
 from transforms.aliases import resolve_lookup
 from transforms.schema import PLAYER_GAME_SUMMARY
 from transforms.side_tables import PLAYER_ALIASES

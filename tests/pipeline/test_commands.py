@@ -50,6 +50,7 @@ from pipeline.warehouse.duckdb import DuckDBWarehouse
 from transforms.schema import RUN_HISTORY
 
 COMMANDS = (
+    "init",
     "backfill",
     "daily",
     "fill-gaps",

@@ -36,8 +36,8 @@ from pipeline.imports.export_catalog import EXPORTS
 from pipeline.imports.exports import OWN, choose_steps, find_missing, recognise_export
 from pipeline.imports.importing import read_files
 from pipeline.report import describe_import
+from pipeline.warehouse.base import NOTHING, LoadOutcome
 from pipeline.warehouse.duckdb import DuckDBWarehouse
-from pipeline.warehouse.duckdb_load import NOTHING, LoadOutcome
 from transforms.arrays import trim_text
 from transforms.facts import tell_playoff
 from transforms.game_types import find_exhibition_ids, find_exhibition_types

@@ -32,8 +32,8 @@ from pipeline.errors import BadInput, WrongShape
 from pipeline.imports.converting import ImportReport
 from pipeline.imports.importing import make_lookup, read_files
 from pipeline.warehouse import duckdb_load
+from pipeline.warehouse.base import LoadOutcome
 from pipeline.warehouse.duckdb import DuckDBWarehouse
-from pipeline.warehouse.duckdb_load import LoadOutcome
 from transforms.schema import PLAYER_GAME_SUMMARY
 
 NOW = datetime(2024, 7, 1, tzinfo=UTC)

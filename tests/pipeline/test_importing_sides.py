@@ -37,9 +37,9 @@ from pipeline.errors import BadInput, WrongShape
 from pipeline.imports.converting import ImportReport
 from pipeline.imports.importing import read_files
 from pipeline.warehouse import duckdb_load
+from pipeline.warehouse.base import LoadOutcome
 from pipeline.warehouse.duckdb import DuckDBWarehouse
 from pipeline.warehouse.duckdb_connection import read_version
-from pipeline.warehouse.duckdb_load import LoadOutcome
 from transforms.schema import Table
 from transforms.side_tables import (
     INJURY_REPORT,

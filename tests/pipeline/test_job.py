@@ -114,7 +114,7 @@ def test_beam_metrics_and_the_stored_figures_agree(house: House) -> None:
         max_error_rate=0.0,
         dependency_check=0.25,
     )
-    pipeline = beam.Pipeline(runner=LocalRunner(), options=make_pipeline_options(config))
+    pipeline = beam.Pipeline(runner=LocalRunner(), options=make_pipeline_options(config, house.warehouse))
     build_graph(pipeline, plan, house.warehouse, run)
     result = pipeline.run()
     result.wait_until_finish()
