@@ -80,7 +80,7 @@ def _take_listed(warehouse: Warehouse, gaps: pa.Table, listed: Table) -> pa.Tabl
     if problems:
         raise WrongShape(f"--gaps-table: {'; '.join(problems)}")
     days = pc.min_max(gaps.column("game_date")).as_py()
-    dates = DateRange.inclusive(days["min"], days["max"])
+    dates = DateRange.spanning(days["min"], days["max"])
     keys = warehouse.open_reader({listed.path: KEY}).read_side(listed, dates.start, dates.end)
     lookup = gaps.column("player_lookup").combine_chunks().dictionary_encode()
     mine = pa.table([lookup, gaps.column("game_date")], names=list(KEY))
