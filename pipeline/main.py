@@ -13,7 +13,7 @@ import pyarrow as pa
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
 from pipeline.commit import RunSpec, build_failed_row, now
-from pipeline.errors import FeatureStoreError, UsageError, restore_error
+from pipeline.errors import FeatureStoreError, UsageError, restore_error, shorten_reason
 from pipeline.graph import build_graph
 from pipeline.local_runner import LOCAL_NAMES, LocalRunner, parallel_flags, run_watched
 from pipeline.options import BACKFILL, BackfillConfig
@@ -174,7 +174,8 @@ def _explain_failure(row: RunRow | None, error: Exception, run_id: str) -> Featu
     if isinstance(error, FeatureStoreError):
         return error
     # Beam wraps what it cannot build anew in a RuntimeError whose text begins with the real name
-    named = str(error) if type(error) is RuntimeError else f"{type(error).__name__}: {error}"
+    reason = shorten_reason(str(error))
+    named = reason if type(error) is RuntimeError else f"{type(error).__name__}: {reason}"
     if row is None:
         return FeatureStoreError(
             f"the pipeline failed: {named}\nWhat became of it could not be read: if "
