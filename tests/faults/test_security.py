@@ -27,10 +27,11 @@ from pipeline.warehouse.staging import LocalStager, remove_staging
 
 CANARY = "canary-c07e"
 HOSTILE = [
-    "", " ", "a b", "a\n", "\na", "a\0", "a\t", "a\r\n", "a.b", "a..b", ".a", "a-b", "1a", "a;", "a;b", "a'b",
-    'a"b', "a`b", "`a`", '"a"', "a--", "a/*", "a*/b", "a(b)", "a,b", "a=b", "a%b", "a$b", "a@b", "a#b", "a\\b",
-    "a/b", "../a", "[a]", "{a}", "a|b", "a&b", "a!b", "a?b", "a:b", "a+b", "a*", "~a", "\u00e9", "\u0430",
-    "a\u200b", "\ufeffa", "\uff41", "a\u0301", "a\u202e", "x" * 129, "INFORMATION_SCHEMA.TABLES", "a" * 10_000, "-a", "*", "@@a", "a b; DROP TABLE x",
+    "", " ", "a b", "a\n", "\na", "a\0", "a\t", "a\r\n", "a.b", "a..b", ".a", "a-b", "1a", "a;", "a;b",
+    "a'b", 'a"b', "a`b", "`a`", '"a"', "a--", "a/*", "a*/b", "a(b)", "a,b", "a=b", "a%b", "a$b", "a@b",
+    "a#b", "a\\b", "a/b", "../a", "[a]", "{a}", "a|b", "a&b", "a!b", "a?b", "a:b", "a+b", "a*", "~a",
+    "\u00e9", "\u0430", "a\u200b", "\ufeffa", "\uff41", "a\u0301", "a\u202e", "x" * 129, "a" * 10_000,
+    "INFORMATION_SCHEMA.TABLES", "-a", "*", "@@a", "a b; DROP TABLE x",
 ]  # fmt: skip
 
 
@@ -221,7 +222,7 @@ def test_no_error_shows_a_row(shop: Shop, run: Run) -> None:
         assert_that(ended.printed, not_(contains_string("canary")), name)
     told = run("sql", "--json", "SELECT error, options FROM nba_reference.processor_run_history",
                "--warehouse", shop.warehouse)  # fmt: skip
-    assert_that(told.json["rows"], has_length(4))
+    assert_that(told.json["rows"], has_length(3), "a success, and two that failed within the run")
     assert_that(told.out, not_(contains_string("canary")))
 
 
