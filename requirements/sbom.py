@@ -52,9 +52,11 @@ def read_lock(text: str) -> list[Locked]:
             found.append(Locked(pin[1], pin[2], pin[3]))
         elif digest := _HASH.fullmatch(line):
             found[-1].hashes.append(digest[1])
+        elif line.strip() in ("", "# via"):
+            continue
         elif parent := _PARENT.fullmatch(line):
             found[-1].parents.append(parent[1])
-        elif line.strip() not in ("", "# via"):
+        else:
             raise ValueError(
                 f"line {number}: expected a pinned package, a hash or its parents: {line[:80]!r}"
             )
