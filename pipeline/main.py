@@ -13,6 +13,7 @@ import pyarrow as pa
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
 from pipeline.commit import RunSpec, build_failed_row, now
+from pipeline.costs import list_reads, refuse_costly
 from pipeline.errors import FeatureStoreError, UsageError, restore_error, shorten_reason
 from pipeline.graph import build_graph
 from pipeline.local_runner import LOCAL_NAMES, LocalRunner, parallel_flags, run_watched
@@ -55,7 +56,10 @@ def run_job(
     readers see has changed.
     """
     run_at = clock()
-    warehouse = open_warehouse(config.warehouse, config.lock_timeout)
+    run_id = make_run_id(run_at)
+    warehouse = open_warehouse(
+        config.warehouse, config.lock_timeout, asked_by=run_id, max_bytes=config.max_bytes
+    )
     options = make_pipeline_options(config, warehouse)
     with warehouse.share_reader():
         inputs = warehouse.read_input_state(config.dates)
@@ -66,9 +70,11 @@ def run_job(
             workers=config.parallel,
             skip_checks=config.skip_preflight,
         )
+        if config.max_bytes is not None:
+            refuse_costly(preflight.plan, warehouse.estimate(list_reads(preflight.plan)), config.max_bytes)
     on_plan(preflight)
     run = RunSpec(
-        run_id=make_run_id(run_at),
+        run_id=run_id,
         run_at=run_at,
         mode=mode,
         targets=config.dates,
@@ -81,7 +87,7 @@ def run_job(
         max_error_rate=config.max_error_rate,
         dependency_check=(clock() - run_at).total_seconds(),
     )
-    settling = open_warehouse(config.warehouse, min(config.lock_timeout, SETTLE_SECONDS))
+    settling = open_warehouse(config.warehouse, min(config.lock_timeout, SETTLE_SECONDS), asked_by=run_id)
     try:
         _run_pipeline(preflight, warehouse, run, options)
     except Exception as error:

@@ -13,18 +13,21 @@ import pyarrow as pa
 
 from pipeline.commands.console import add_command, emit_json, emit_report, say_report
 from pipeline.commands.progress import show_progress
+from pipeline.costs import list_reads, refuse_costly
 from pipeline.options import (
     BACKFILL,
     DAILY,
     BackfillConfig,
     add_daily_flags,
     add_job_flags,
+    add_plan_flags,
     add_range_flags,
     read_config,
     read_daily_dates,
 )
 from pipeline.preflight import Preflight
 from pipeline.progress import COMMIT_SHARE, advance_run, list_run_steps
+from pipeline.report_costs import describe_costs
 from pipeline.report_run import (
     describe_absent,
     describe_deletions,
@@ -49,7 +52,7 @@ def add_commands(commands: Any) -> None:
     )
     add_range_flags(parser)
     add_job_flags(parser)
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    add_plan_flags(parser)
     parser = add_command(
         commands,
         "daily",
@@ -61,7 +64,7 @@ def add_commands(commands: Any) -> None:
     )
     add_daily_flags(parser)
     add_job_flags(parser)
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    add_plan_flags(parser)
 
 
 def run_backfill(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int:
@@ -78,7 +81,7 @@ def execute(
 ) -> int:
     """Runs the job, or prints its plan, and tells what became of it; ``requested`` as in ``run_job``."""
     if arguments.dry_run:
-        return _print_plan(config, requested, arguments.json)
+        return _print_plan(config, requested, arguments)
     # Beam takes seconds to import: commands that do not run the job do without
     with pause_collector():
         from pipeline.main import run_job
@@ -100,7 +103,7 @@ def execute(
     return 0
 
 
-def _print_plan(config: BackfillConfig, requested: pa.Table | None, as_json: bool) -> int:
+def _print_plan(config: BackfillConfig, requested: pa.Table | None, arguments: argparse.Namespace) -> int:
     from pipeline.preflight import check_dependencies, plan_deletions
 
     warehouse = open_warehouse(config.warehouse, config.lock_timeout)
@@ -112,9 +115,13 @@ def _print_plan(config: BackfillConfig, requested: pa.Table | None, as_json: boo
         skip_checks=config.skip_preflight,
     )
     deletions = plan_deletions(warehouse, preflight.plan)
-    if as_json:
-        emit_json(plan_as_json(preflight, deletions))
+    costs = warehouse.estimate(list_reads(preflight.plan))
+    refuse_costly(preflight.plan, costs, config.max_bytes)
+    if arguments.json:
+        emit_json(plan_as_json(preflight, deletions, costs, arguments.price_per_tib))
     else:
         emit_report(describe_plan(preflight, describe_absent(preflight.absent)))
+        if costs:
+            emit_report("\n" + describe_costs(costs, arguments.price_per_tib) + "\n")
         emit_report(describe_deletions(deletions))
     return 0

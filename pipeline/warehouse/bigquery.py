@@ -26,6 +26,8 @@ from pipeline.warehouse.base import (
     InputChange,
     InputState,
     LoadOutcome,
+    Read,
+    ReadCost,
     RunRow,
 )
 from pipeline.warehouse.bigquery_address import BigQueryAddress
@@ -138,17 +140,25 @@ class BigQueryWarehouse:
         return _list_tuples(self._jobs.ask(self._sql.count_by_date(table, dates)))
 
     def find_date_bounds(self, table: Table) -> tuple[date, date] | None:
-        if self.describe(table) is None:
+        stored = Tables(self._jobs).find(table)
+        if stored is None:
             return None
+        partitioned = (
+            stored.time_partitioning is not None and stored.time_partitioning.field == table.partition
+        )
+        ranges = self._find_partitions(table) if partitioned else (ALL_DATES, ALL_DATES)
+        if ranges is None:
+            return None
+        first, last = self._jobs.ask_one(self._sql.find_extremes(table, *ranges))
+        if first is None or last is None:
+            # the metadata is newer than the snapshot: rows that it counts are not there yet, or not any more
+            first, last = self._jobs.ask_one(self._sql.find_extremes(table, ALL_DATES, ALL_DATES))
+        return None if first is None else (first, last)
+
+    def _find_partitions(self, table: Table) -> tuple[DateRange, DateRange] | None:
+        """The dates of the first and of the last partition that hold rows; None when none does."""
         first, last = self._jobs.ask_one(self._sql.find_partitions(table))
-        if first is None:
-            return None
-        ranges = (read_partition(first), read_partition(last))
-        found: tuple[date | None, date | None] = self._jobs.ask_one(self._sql.find_extremes(table, *ranges))
-        if found[0] is None or found[1] is None:
-            # the metadata is newer than the snapshot: rows that it names are not there yet, or not any more
-            found = self._jobs.ask_one(self._sql.find_extremes(table, ALL_DATES, ALL_DATES))
-        return None if found[0] is None or found[1] is None else (found[0], found[1])
+        return None if first is None else (read_partition(first), read_partition(last))
 
     def read_row(self, table: Table, player: str, day: date) -> dict[str, Any] | None:
         if self.describe(table) is None:
@@ -231,6 +241,20 @@ class BigQueryWarehouse:
 
     def query(self, text: str) -> Answer:
         return bigquery_query.answer_query(self._jobs, text)
+
+    def estimate(self, reads: Sequence[Read]) -> list[ReadCost]:
+        there = {table.path for table in {read.table for read in reads} if self.describe(table) is not None}
+        return [self._estimate(read) for read in reads if read.table.path in there]
+
+    def _estimate(self, read: Read) -> ReadCost:
+        if read.dates is None:
+            found = self._jobs.estimate(self._sql.select_whole(read.table, read.columns))
+            return ReadCost(read, found, found)
+        bounded, unbounded = (
+            self._jobs.estimate(self._sql.select_window(read.table, read.columns, dates))
+            for dates in (read.dates, DateRange(date.min, read.dates.end))
+        )
+        return ReadCost(read, bounded, unbounded)
 
     def open_reader(
         self, columns: Mapping[str, tuple[str, ...]], snapshot: datetime | None = None

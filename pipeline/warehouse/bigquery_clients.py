@@ -35,7 +35,7 @@ RETRY_SECONDS = 120.0
 
 _MESSAGE_BYTES = 256 * 1024 * 1024
 _LONGEST = 300
-_LOCATION_NOISE = re.compile(r"^\d{3} \w+ https?://\S+ ")
+_LOCATION_NOISE = re.compile(r"^(?:\d{3} )?[A-Z]+ https?://\S+ ")
 
 Transient = (
     exceptions.TooManyRequests,

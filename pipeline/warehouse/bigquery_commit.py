@@ -25,6 +25,7 @@ from pipeline.warehouse.bigquery_commit_sql import (
     OVERLAP,
     REQUESTED,
     CommitSql,
+    merge_run,
     write_run_value,
 )
 from pipeline.warehouse.bigquery_jobs import Jobs
@@ -87,18 +88,8 @@ class History:
 
     def record_failure(self, row: RunRow) -> RunRow:
         """The history row of a failed run, unless the run has one; gives the stored row."""
-        sql = self._sql
-        values = encode_run(row)
-        selected = ", ".join(
-            f"{write_run_value(sql, name, value)} AS {sql.quote(name)}" for name, value in values.items()
-        )
-        day = DateRange.inclusive(row["data_date"], row["data_date"])
-        statement = (
-            f"MERGE INTO {sql.name_table(RUN_HISTORY)} s USING (SELECT {selected}) n "
-            f"ON s.run_id = n.run_id AND {sql.bound_dates(RUN_HISTORY, day, 's')} "
-            f"WHEN NOT MATCHED THEN INSERT ({sql.list_columns(values)}) "
-            f"VALUES ({sql.list_columns(values, 'n')})"
-        )
+        texts = {name: write_run_value(self._sql, name, value) for name, value in encode_run(row).items()}
+        statement = merge_run(self._sql, texts, row["data_date"])
         with translating("recording a failed run"):
             self.jobs.run_script(f"{row['run_id']}-failed-{_digest(statement)}", statement)
         return self.read(row["run_id"]) or row

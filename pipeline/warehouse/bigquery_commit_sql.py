@@ -8,7 +8,7 @@ has both bounds of the run's dates as literals.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -207,7 +207,7 @@ class CommitSql:
             self.merge_ledger(),
             self._assert(self._count_resolved(), outcome.gaps_resolved, MOVED),
             f"ASSERT NOT EXISTS ({self.list_identities()}) AS {self.sql.text_literal(BROKEN)}",
-            self.insert_run(row, "began"),
+            self._record_run(row, "began"),
             "COMMIT TRANSACTION",
         ]
         return ";\n".join(statements) + ";"
@@ -325,25 +325,41 @@ class CommitSql:
             "GROUP BY player_lookup, game_date HAVING SUM(t) <> 1 OR SUM(f) <> 1"
         )
 
-    def insert_run(self, row: RunRow, since: str | None = None) -> str:
+    def _record_run(self, row: RunRow, since: str) -> str:
         """The history row; the time of the script, which began at ``since``, is added to its own."""
-        values = encode_run(row)
-        texts = {name: self.write_value(name, value) for name, value in values.items()}
-        if since is not None:
-            spent = f"TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), {since}, MICROSECOND) / 1e6"
-            texts["duration_seconds"] = f"{texts['duration_seconds']} + {spent}"
-            texts["processed_at"] = "CURRENT_TIMESTAMP()"
-        return (
-            f"INSERT INTO {self.sql.name_table(RUN_HISTORY)} ({self.sql.list_columns(texts)}) "
-            f"VALUES ({', '.join(texts.values())})"
-        )
-
-    def write_value(self, name: str, value: Any) -> str:
-        """A value of the history row as a literal."""
-        return write_run_value(self.sql, name, value)
+        texts = {name: write_run_value(self.sql, name, value) for name, value in encode_run(row).items()}
+        spent = f"TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), {since}, MICROSECOND) / 1e6"
+        texts["duration_seconds"] += f" + {spent}"
+        texts["processed_at"] = "CURRENT_TIMESTAMP()"
+        for path, seconds in _list_spans(row["timing_breakdown"]):
+            later = f"JSON_SET({texts['timing_breakdown']}, '{path}', {seconds!r} + {spent})"
+            texts["timing_breakdown"] = later
+        return merge_run(self.sql, texts, self.request.targets.last)
 
 
+def _list_spans(timing: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """The times (JSON path, seconds) of a history row in which the script's own belongs, too."""
+    yield from ((f"$.{name}", float(timing[name])) for name in ("total_runtime", "save_time"))
+    commit = timing["detail"].get("commit", {})
+    yield from ((f"$.detail.commit.{name}", float(commit[name])) for name in _COMMIT_SPANS if name in commit)
+
+
+_COMMIT_SPANS = ("wall_seconds", "busy_seconds")
 _OPENED = ("detected_at", "detected_run_id", "attempt_count", "last_attempt_at")
+
+
+def merge_run(sql: BigQuerySql, texts: Mapping[str, str], data_date: date) -> str:
+    """Puts a history row, each column as an expression, into the table unless its run has one.
+
+    Unlike INSERTs, two MERGEs at a time conflict: a run that is committed twice at once has one row.
+    """
+    selected = ", ".join(f"{text} AS {sql.quote(name)}" for name, text in texts.items())
+    day = DateRange.inclusive(data_date, data_date)
+    return (
+        f"MERGE INTO {sql.name_table(RUN_HISTORY)} s USING (SELECT {selected}) n "
+        f"ON s.run_id = n.run_id AND {sql.bound_dates(RUN_HISTORY, day, 's')} "
+        f"WHEN NOT MATCHED THEN INSERT ({sql.list_columns(texts)}) VALUES ({sql.list_columns(texts, 'n')})"
+    )
 
 
 def write_run_value(sql: BigQuerySql, name: str, value: Any) -> str:
@@ -352,7 +368,7 @@ def write_run_value(sql: BigQuerySql, name: str, value: Any) -> str:
     if value is None:
         return f"CAST(NULL AS {'JSON' if name in RUN_HISTORY.json_columns else sql.name_type(kind)})"
     if name in RUN_HISTORY.json_columns:
-        return f"PARSE_JSON({sql.text_literal(value)}, wide_number_mode=>'round')"
+        return f"PARSE_JSON({sql.text_literal(value)})"
     if isinstance(value, datetime):
         return sql.time_literal(value)
     if isinstance(value, date):
