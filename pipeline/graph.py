@@ -7,6 +7,7 @@ import apache_beam as beam
 import transforms.arrow  # noqa: F401  registers the coder of record batches
 from pipeline.commit import CommitRun, RunSpec
 from pipeline.plan import Plan
+from pipeline.versions import CheckVersions
 from pipeline.warehouse.base import Warehouse
 from transforms.contracts import FEATURES, GAPS, PASSED, TARGETS
 from transforms.stages import BuildTeamContext, ComputeFeatures, ReadHistory, ReadReferences
@@ -21,11 +22,13 @@ def build_graph(pipeline: beam.Pipeline, plan: Plan, warehouse: Warehouse, run: 
     references = (
         pipeline
         | "ScheduleDates" >> beam.Create([plan.schedule.as_chunk()])
+        | "CheckScheduleWorker" >> CheckVersions()
         | "ReadReferences" >> ReadReferences(reader, stager)
     )
     read = (
         pipeline
         | "Chunks" >> beam.Create(plan.chunks)
+        | "CheckWorker" >> CheckVersions()
         | "ReadHistory"
         >> ReadHistory(reader, stager, plan.targets, plan.buckets, references.tables, plan.requested)
     )
