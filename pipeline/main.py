@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from pipeline.graph import build_graph
 from pipeline.local_runner import LOCAL_NAMES, LocalRunner, parallel_flags, run_watched
 from pipeline.options import BACKFILL, BackfillConfig
 from pipeline.preflight import Preflight, check_dependencies
+from pipeline.run_ids import make_run_id
 from pipeline.warehouse.base import RunRow, Warehouse
 from pipeline.warehouse.opening import open_warehouse
 
@@ -33,10 +33,6 @@ class RunReport:
 
     row: RunRow
     preflight: Preflight
-
-
-def make_run_id(run_at: datetime) -> str:
-    return f"{run_at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
 def run_job(
@@ -68,7 +64,7 @@ def run_job(
         )
     on_plan(preflight)
     run = RunSpec(
-        run_id=make_run_id(run_at),
+        run_id=config.run_id or make_run_id(run_at),
         run_at=run_at,
         mode=mode,
         targets=config.dates,

@@ -11,12 +11,11 @@ from pipeline.commands.console import add_command, emit_json, emit_report
 from pipeline.commands.run import execute
 from pipeline.ledger.attempts import Attempts, choose_attempts
 from pipeline.ledger.gap_choice import GapChoice
-from pipeline.options import GAPS, add_gap_flags, add_job_flags, read_config
+from pipeline.options import GAPS, add_mode_flags, read_config
 from pipeline.plan import list_days
 from pipeline.report import count, suggest_command
 from pipeline.warehouse.opening import open_warehouse
 from transforms.gaps import Admission
-from transforms.schema import FEATURE_STORE_GAPS
 
 
 def add_commands(commands: Any) -> None:
@@ -29,15 +28,7 @@ def add_commands(commands: Any) -> None:
         "feature-store fill-gaps --start-date 2021-10-01 --end-date 2021-11-30 --bootstrap-days 0",
         beam_flags=True,
     )
-    add_gap_flags(parser)
-    parser.add_argument("--all", action="store_true", help="attempt those too that nothing new concerns")
-    parser.add_argument(
-        "--gaps-table",
-        default=FEATURE_STORE_GAPS.path,
-        metavar="DATASET.TABLE",
-        help="attempt only gaps whose player_lookup and game_date this table holds (default: %(default)s)",
-    )
-    add_job_flags(parser)
+    add_mode_flags(parser, GAPS)
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
 
 

@@ -17,9 +17,7 @@ from pipeline.options import (
     BACKFILL,
     DAILY,
     BackfillConfig,
-    add_daily_flags,
-    add_job_flags,
-    add_range_flags,
+    add_mode_flags,
     read_config,
     read_daily_dates,
 )
@@ -47,8 +45,7 @@ def add_commands(commands: Any) -> None:
         "Any Beam option may follow, such as --direct_running_mode=multi_processing.",
         beam_flags=True,
     )
-    add_range_flags(parser)
-    add_job_flags(parser)
+    add_mode_flags(parser, BACKFILL)
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     parser = add_command(
         commands,
@@ -59,8 +56,7 @@ def add_commands(commands: Any) -> None:
         "feature-store daily --date 2024-03-01\n\nAny Beam option may follow.",
         beam_flags=True,
     )
-    add_daily_flags(parser)
-    add_job_flags(parser)
+    add_mode_flags(parser, DAILY)
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
 
 
