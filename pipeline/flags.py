@@ -70,7 +70,7 @@ def whole_number(low: int, high: int) -> Any:
     """An argparse type: a whole number from ``low`` to ``high``."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"[0-9]{1,18}", text) or not low <= int(text) <= high:
             raise argparse.ArgumentTypeError(
                 f"expected a whole number from {low} to {high}, found {text[:40]!r}"
             )
@@ -89,6 +89,11 @@ def percent(text: str) -> Fraction:
     if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text) or Fraction(text) > 100:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 100, found {text[:40]!r}")
     return Fraction(text)
+
+
+def amount(text: str) -> float:
+    """An argparse type: a sum of money."""
+    return _number(text, 1e6)
 
 
 def seconds(text: str) -> float:

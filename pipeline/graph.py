@@ -5,8 +5,9 @@ from __future__ import annotations
 import apache_beam as beam
 
 import transforms.arrow  # noqa: F401  registers the coder of record batches
-from pipeline.commit import CommitRun, RunSpec
+from pipeline.commit import CommitRun
 from pipeline.plan import Plan
+from pipeline.run_rows import RunSpec
 from pipeline.versions import CheckVersions
 from pipeline.warehouse.base import Warehouse
 from transforms.contracts import FEATURES, GAPS, PASSED, TARGETS

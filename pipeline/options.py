@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 
 from pipeline.errors import UsageError
-from pipeline.flags import FlagParser, day, seconds, share, truth, warehouse_address, whole_number
+from pipeline.flags import FlagParser, amount, day, seconds, share, truth, warehouse_address, whole_number
 from pipeline.run_ids import run_id
 from pipeline.season import DateRange
 from transforms.contracts import TargetSpec
@@ -28,6 +28,8 @@ from transforms.schema import FEATURE_STORE_GAPS
 DEFAULT_WAREHOUSE = "./warehouse.duckdb"
 MOST_GAMES, MOST_BOOTSTRAP_DAYS, MOST_WORKERS, MOST_DEFAULT_WORKERS = 10, 365, 64, 4
 MOST_LOOKBACK_DAYS = 365
+LEAST_MAX_BYTES = 100_000_000
+"""BigQuery bills at least 10 MB for every table of a query."""
 BACKFILL, DAILY, GAPS = MODES = ("backfill", "daily", "gaps")
 COMMANDS = {BACKFILL: "backfill", DAILY: "daily", GAPS: "fill-gaps"}
 """Which command runs the job in which mode."""
@@ -53,6 +55,7 @@ class BackfillConfig:
     max_error_rate: float = 0.001
     parallel: int = 1
     skip_preflight: bool = False
+    max_bytes: int | None = None
     lock_timeout: float = 60.0
     run_id: str | None = None
     beam_args: tuple[str, ...] = ()
@@ -103,6 +106,18 @@ def add_warehouse_flags(
         default=60.0,
         metavar="SECONDS",
         help="how long to wait for another process that holds the warehouse (default: 60)",
+    )
+
+
+def add_plan_flags(parser: argparse.ArgumentParser) -> None:
+    """Looking at a plan instead of running it."""
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    parser.add_argument(
+        "--price-per-tib",
+        type=amount,
+        default=6.25,
+        metavar="USD",
+        help="what a plan on BigQuery is priced at (default: %(default)s)",
     )
 
 
@@ -208,6 +223,12 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
     add_admission_flags(parser)
     parser.add_argument("--allow-deletes", help="let the run empty dates it owns", **_TRUTH_FLAG)
     parser.add_argument("--skip-preflight", help="leave out the dependency check", **_TRUTH_FLAG)
+    parser.add_argument(
+        "--max-bytes",
+        type=whole_number(LEAST_MAX_BYTES, 10**15),
+        metavar="N",
+        help="refuse a plan that reads more bytes, and on BigQuery any query that would bill more",
+    )
     parser.add_argument(
         "--max-error-rate",
         type=share,

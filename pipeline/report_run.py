@@ -16,8 +16,9 @@ from pipeline.report import (
     list_commands,
     suggest_command,
 )
+from pipeline.report_costs import costs_as_json
 from pipeline.season import DateRange
-from pipeline.warehouse.base import Loss, RunRow
+from pipeline.warehouse.base import Loss, ReadCost, RunRow
 from transforms.gaps import BOOTSTRAP, REASONS
 from transforms.schema import Table
 from transforms.side_tables import INJURY_REPORT, POINTS_LINES
@@ -96,7 +97,9 @@ def describe_absent(absent: Sequence[Table]) -> list[tuple[str, str]]:
     return [*fields, *([("", f"so {features} are missing")] if features else [])]
 
 
-def plan_as_json(preflight: Preflight, deletions: Sequence[Loss]) -> dict[str, Any]:
+def plan_as_json(
+    preflight: Preflight, deletions: Sequence[Loss], costs: Sequence[ReadCost], price: float
+) -> dict[str, Any]:
     plan = preflight.plan
     return {
         "dry_run": True,
@@ -113,6 +116,7 @@ def plan_as_json(preflight: Preflight, deletions: Sequence[Loss]) -> dict[str, A
         "buckets": plan.buckets,
         "rows": plan.rows,
         "bytes": plan.bytes,
+        **(costs_as_json(costs, price) if costs else {}),
         "deletions": [
             {"date": day, "stored": stored, "found": found, "deleted": gone}
             for day, stored, found, gone in deletions

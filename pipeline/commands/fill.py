@@ -11,7 +11,7 @@ from pipeline.commands.console import add_command, emit_json, emit_report
 from pipeline.commands.run import execute
 from pipeline.ledger.attempts import Attempts, choose_attempts
 from pipeline.ledger.gap_choice import GapChoice
-from pipeline.options import GAPS, add_mode_flags, read_config
+from pipeline.options import GAPS, add_mode_flags, add_plan_flags, read_config
 from pipeline.plan import list_days
 from pipeline.report import count, suggest_command
 from pipeline.warehouse.opening import open_warehouse
@@ -29,7 +29,7 @@ def add_commands(commands: Any) -> None:
         beam_flags=True,
     )
     add_mode_flags(parser, GAPS)
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    add_plan_flags(parser)
 
 
 def run_fill_gaps(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int:

@@ -37,7 +37,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "RUN_ID": ("TEXT", f"^{RUN_ID}$"),
     "SECONDS": ("NUMBER", NUMBER),
     "SHARE": ("NUMBER", NUMBER),
-    "N": ("NUMBER", r"^[0-9]{1,9}$"),
+    "N": ("NUMBER", r"^[0-9]{1,16}$"),
     "true|false": ("BOOLEAN", "^(true|false)$"),
 }
 """What is shown of a flag -> the type of its parameter, and what its values match."""

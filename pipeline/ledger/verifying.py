@@ -40,7 +40,7 @@ class Verdict:
 
 
 def verify_rows(vectors: pa.Table) -> Verdict:
-    """What the rows (``ledger_sql.STORED_VECTORS``) break."""
+    """What the rows (``ledger_rows.STORED_VECTORS``) break."""
     columns = [single_chunk(vectors, feature.value_column) for feature in FEATURES]
     values = np.array([column.to_numpy(zero_copy_only=False) for column in columns], dtype=np.float64)
     known = np.array([column.is_valid().to_numpy(zero_copy_only=False) for column in columns], dtype=bool)

@@ -129,6 +129,24 @@ class Answer:
     warnings: list[str]
 
 
+@dataclass(frozen=True)
+class Read:
+    """Some columns of a table's rows in a window; ``dates`` is None for a table without a date."""
+
+    table: Table
+    columns: tuple[str, ...]
+    dates: DateRange | None
+
+
+@dataclass(frozen=True)
+class ReadCost:
+    """The bytes that a read processes, and those that it would without a lower bound."""
+
+    read: Read
+    bytes: int
+    unbounded: int
+
+
 class Warehouse(Protocol):
     """The tables, read in bounded windows and changed in one transaction a run.
 
@@ -173,7 +191,7 @@ class Warehouse(Protocol):
         ...
 
     def read_vectors(self, dates: DateRange) -> pa.Table:
-        """The vectors stored in a window and what follows from them (``ledger_sql.STORED_VECTORS``).
+        """The vectors stored in a window and what follows from them (``ledger_rows.STORED_VECTORS``).
 
         The table exists.
         """
@@ -209,6 +227,10 @@ class Warehouse(Protocol):
 
     def list_changes(self, since: datetime) -> list[InputChange]:
         """What changed in the inputs after an instant, as imports and ``processed_at`` tell."""
+        ...
+
+    def estimate(self, reads: Sequence[Read]) -> list[ReadCost]:
+        """What the reads of tables that exist would process; nothing where no byte is billed."""
         ...
 
     def open_reader(

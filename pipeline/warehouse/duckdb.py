@@ -32,6 +32,8 @@ from pipeline.warehouse.base import (
     InputChange,
     InputState,
     LoadOutcome,
+    Read,
+    ReadCost,
     RunRow,
 )
 from pipeline.warehouse.duckdb_connection import connect, describe_table, fetch_one, share_reader
@@ -222,6 +224,9 @@ class DuckDBWarehouse:
         from pipeline.warehouse.duckdb_query import answer_query
 
         return answer_query(self.path, self.lock_timeout, text)
+
+    def estimate(self, reads: Sequence[Read]) -> list[ReadCost]:
+        return []
 
     def open_reader(
         self, columns: Mapping[str, tuple[str, ...]], snapshot: datetime | None = None

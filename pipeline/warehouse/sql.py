@@ -157,8 +157,8 @@ class Sql(ABC):
         """How many successful runs published keys of these dates."""
         return (
             f"SELECT COUNT(*) FROM {self.name_source(history)} WHERE status = 'success' "
-            f"AND start_date < {self.date_literal(dates.end)} "
-            f"AND end_date >= {self.date_literal(dates.start)}"
+            f"AND {self.bound_dates(history, DateRange(dates.start, date.max))} "
+            f"AND start_date < {self.date_literal(dates.end)}"
         )
 
     def create_views(self) -> list[str]:

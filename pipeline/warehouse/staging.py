@@ -1,4 +1,4 @@
-"""Files of a run on the embedded warehouse, in a directory of its own beside the file.
+"""Files of a run on this machine, in a directory of its own beside the warehouse's file.
 
 Results are staged as Parquet, for the commit. Rows that cross a shuffle are spilled as Arrow IPC
 files, which a reader maps into memory: it touches no more of them than the bucket that it computes.
@@ -92,6 +92,14 @@ class LocalStager:
         partial = path.with_name(f"{name}.{os.getpid()}-{threading.get_ident()}.partial")
         yield partial, path
         os.replace(partial, path)
+
+
+def find_cache() -> Path:
+    """The user's own folder for the files of runs whose warehouse is not on this machine."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    folder = (Path(home) if home else Path.home() / ".cache") / "feature-store"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def staging_root(warehouse: str) -> Path:

@@ -3,22 +3,29 @@
 * MERGE inside a transaction works (upstream's nested BEGIN aborts it).
 * `require_partition_filter` holds for MERGE, by its ON clause, and for DELETE and UPDATE; only what can
   leave partitions out counts as a filter.
-* A read session reads what was there when it was made.
+* A read session reads what was there when it was made, in messages of as many rows as the launcher says.
 * `FOR SYSTEM_TIME AS OF` is accepted, and reads the table as it is now.
 * DDL on permanent tables is refused inside a transaction.
+* Concurrent transactions conflict by table (`conflicts`), load jobs keep to the types of the table
+  (`load_rules`).
 """
 
 from __future__ import annotations
 
 import collections
 import itertools
+import os
 import threading
+from collections.abc import Iterable, Iterator
 
+import conflicts
 import duckdb
+import load_rules
+import pyarrow as pa
 import upstream
 from local_bigquery.engine import database
 from local_bigquery.errors import BigQueryError
-from local_bigquery.grpc import read
+from local_bigquery.grpc import read, server
 from local_bigquery.jobs import merge, query
 from local_bigquery.sql import translate
 from local_bigquery.sql.rules import tables
@@ -35,6 +42,9 @@ def install() -> None:
     accept_time_travel()
     refuse_ddl_in_transactions()
     hold_snapshots()
+    cut_messages()
+    conflicts.install(in_transaction)
+    load_rules.install()
 
 
 def mend_merge() -> None:
@@ -126,6 +136,28 @@ def hold_snapshots() -> None:
         return f"SELECT * FROM {name}", fields
 
     read._query = hold
+
+
+def cut_messages() -> None:
+    """Messages of EMULATOR_MESSAGE_ROWS rows, so that small tables take several.
+
+    A message counts as sent before it is: a reader that has it may resume after it at once.
+    """
+    rows = int(os.environ.get("EMULATOR_MESSAGE_ROWS") or read.STREAM_ROWS)
+
+    def pieces(reader: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in reader:
+            yield from (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
+
+    change = (
+        "for batch in reader:\n",
+        "for batch in pieces(reader):\n"
+        "            stream.allocated = max(stream.allocated, position + batch.num_rows)\n",
+    )
+    upstream.rewrite(read, "read_rows", change, pieces=pieces)
+    kinds = (read.types.ReadRowsRequest, read.types.ReadRowsResponse)
+    methods = server.SERVICES["google.cloud.bigquery.storage.v1.BigQueryRead"]
+    methods["ReadRows"] = server._streaming(read.read_rows, *kinds)
 
 
 def in_transaction(cursor: duckdb.DuckDBPyConnection) -> bool:

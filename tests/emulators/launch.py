@@ -90,18 +90,21 @@ class Emulators:
     gcs             http://127.0.0.1:PORT of Cloud Storage; load jobs see its objects as gs://
     """
 
-    def __init__(self, folder: Path | None = None, stream_rows: int | None = None) -> None:
+    def __init__(
+        self, folder: Path | None = None, stream_rows: int | None = None, message_rows: int | None = None
+    ) -> None:
         """Lay out the data in a folder of the caller's, or in a temporary one that goes with the servers.
 
-        `stream_rows` is how many rows make another stream of a read session, upstream's 100,000 where None.
+        `stream_rows` is how many rows make another stream of a read session, 100,000 where None, and
+        `message_rows` how many at most make one message of a stream.
         """
         environment = confined_environment()
         self.scratch = None if folder else _scratch_folder()
         folder = folder or self.scratch
         if self.scratch:
             environment["EMULATOR_SCRATCH"] = str(self.scratch)
-        if stream_rows:
-            environment["EMULATOR_STREAM_ROWS"] = str(stream_rows)
+        sizes = {"EMULATOR_STREAM_ROWS": stream_rows, "EMULATOR_MESSAGE_ROWS": message_rows}
+        environment |= {name: str(rows) for name, rows in sizes.items() if rows}
         data, objects = folder / "bigquery", folder / "gcs"
         data.mkdir(parents=True, exist_ok=True)
         log = folder / "bigquery.log"

@@ -19,7 +19,11 @@ from emulators.launch import Emulators
 if TYPE_CHECKING:
     from google.cloud import bigquery, bigquery_storage_v1, storage
 
+    from emulators.grpc_faults import GrpcProxy
+    from emulators.rest_faults import RestProxy
+
 STREAM_ROWS = 500
+MESSAGE_ROWS = 100
 NOT_VERIFIED = "NOT VERIFIED: BigQuery"
 
 
@@ -28,7 +32,7 @@ def started_emulators() -> Iterator[Emulators]:
     """The emulators of this process."""
     if reason := environment.missing():
         refuse_or_skip(reason)
-    with Emulators(stream_rows=STREAM_ROWS) as started:
+    with Emulators(stream_rows=STREAM_ROWS, message_rows=MESSAGE_ROWS) as started:
         yield started
 
 
@@ -67,6 +71,33 @@ def bucket(emulators: Emulators, project: str) -> Iterator[storage.Bucket]:
     made = emulators.storage_client(project)
     yield made.create_bucket(f"bucket-of-{project}")
     made.close()
+
+
+@pytest.fixture
+def rest_proxy(emulators: Emulators) -> Iterator[RestProxy]:
+    """A proxy before BigQuery's REST interface: `.url`, `.plan`."""
+    from emulators.rest_faults import RestProxy
+
+    with RestProxy(emulators.rest) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def gcs_proxy(emulators: Emulators) -> Iterator[RestProxy]:
+    """A proxy before Cloud Storage: `.url`, `.plan`."""
+    from emulators.rest_faults import RestProxy
+
+    with RestProxy(emulators.gcs) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def grpc_proxy(emulators: Emulators) -> Iterator[GrpcProxy]:
+    """A proxy before the Storage Read API: `.address`, `.plan`."""
+    from emulators.grpc_faults import GrpcProxy
+
+    with GrpcProxy(emulators.storage_api) as proxy:
+        yield proxy
 
 
 def refuse_or_skip(reason: str) -> None:
