@@ -237,13 +237,6 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
         help="share of players whose computation may fail (default: 0.001)",
     )
     parser.add_argument(
-        "--parallel",
-        type=whole_number(1, MOST_WORKERS),
-        default=count_cores(),
-        metavar="N",
-        help=f"workers of the local runner (default: one a core, at most {MOST_DEFAULT_WORKERS})",
-    )
-    parser.add_argument(
         "--run-id",
         type=run_id,
         metavar="RUN_ID",
@@ -251,8 +244,19 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_mode_flags(parser: argparse.ArgumentParser, mode: str) -> None:
-    """Every flag of the job in one of its modes, dates included."""
+def add_local_flags(parser: argparse.ArgumentParser) -> None:
+    """How the job runs on this machine."""
+    parser.add_argument(
+        "--parallel",
+        type=whole_number(1, MOST_WORKERS),
+        default=count_cores(),
+        metavar="N",
+        help=f"workers of the local runner (default: one a core, at most {MOST_DEFAULT_WORKERS})",
+    )
+
+
+def add_mode_flags(parser: argparse.ArgumentParser, mode: str, *, local: bool = True) -> None:
+    """Every flag of the job in one of its modes, dates included; ``local`` ones where it may run here."""
     own: dict[str, tuple[Callable[[argparse.ArgumentParser], None], ...]] = {
         BACKFILL: (add_range_flags,),
         DAILY: (add_daily_flags,),
@@ -261,6 +265,8 @@ def add_mode_flags(parser: argparse.ArgumentParser, mode: str) -> None:
     for add_flags in own[mode]:
         add_flags(parser)
     add_job_flags(parser)
+    if local:
+        add_local_flags(parser)
 
 
 def read_config(arguments: argparse.Namespace, beam_args: Sequence[str]) -> BackfillConfig:

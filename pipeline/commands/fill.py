@@ -33,8 +33,19 @@ def add_commands(commands: Any) -> None:
 
 
 def run_fill_gaps(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int:
+    attempts = read_attempts(arguments)
+    if attempts.keys.num_rows == 0:
+        tell_idle(attempts, arguments)
+        return 0
+    days = list_days(attempts.keys)
+    arguments.start_date, arguments.end_date = days[0], days[-1]
+    return execute(read_config(arguments, beam_args), GAPS, arguments, attempts.keys)
+
+
+def read_attempts(arguments: argparse.Namespace) -> Attempts:
+    """The gaps that the flags of a gap run mean, as things are now."""
     admission = Admission(arguments.bootstrap_days, arguments.min_games, arguments.include_injured)
-    attempts = choose_attempts(
+    return choose_attempts(
         open_warehouse(arguments.warehouse, arguments.lock_timeout),
         GapChoice(arguments.start_date, arguments.end_date, arguments.reason, arguments.player),
         admission,
@@ -42,15 +53,9 @@ def run_fill_gaps(arguments: argparse.Namespace, beam_args: Sequence[str]) -> in
         everything=arguments.all,
         gaps_table=arguments.gaps_table,
     )
-    if attempts.keys.num_rows == 0:
-        _tell_idle(attempts, arguments)
-        return 0
-    days = list_days(attempts.keys)
-    arguments.start_date, arguments.end_date = days[0], days[-1]
-    return execute(read_config(arguments, beam_args), GAPS, arguments, attempts.keys)
 
 
-def _tell_idle(attempts: Attempts, arguments: argparse.Namespace) -> None:
+def tell_idle(attempts: Attempts, arguments: argparse.Namespace) -> None:
     commands = [suggest_command("gaps", arguments.warehouse)] if attempts.asked else []
     if arguments.json:
         told = {"mode": GAPS, "attempted": 0, "gaps_open": attempts.asked, "looked_at": attempts.looked_at}

@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from pipeline.commands.console import add_command, emit_json, emit_report, say, say_report
 from pipeline.commands.progress import show_progress
-from pipeline.costs import list_reads, refuse_costly
 from pipeline.options import (
     BACKFILL,
     DAILY,
@@ -23,19 +22,11 @@ from pipeline.options import (
     read_config,
     read_daily_dates,
 )
+from pipeline.outlook import look_ahead
 from pipeline.preflight import Preflight
 from pipeline.progress import COMMIT_SHARE, advance_run, list_run_steps
-from pipeline.report_costs import describe_costs
-from pipeline.report_run import (
-    describe_absent,
-    describe_deletions,
-    describe_plan,
-    describe_run,
-    plan_as_json,
-    summarize_run,
-)
+from pipeline.report_run import describe_plan, describe_run, summarize_run
 from pipeline.startup import pause_collector
-from pipeline.warehouse.opening import open_warehouse
 
 
 def add_commands(commands: Any) -> None:
@@ -87,7 +78,7 @@ def execute(
 
         def show(preflight: Preflight) -> None:
             say_report(describe_plan(preflight) + "\n")
-            steps = list_run_steps(preflight.plan)
+            steps = list_run_steps(preflight.plan.rows, preflight.plan.target_rows)
             progress = display.enter_context(show_progress(steps, COMMIT_SHARE, quiet=arguments.debug))
             display.enter_context(listen(partial(advance_run, progress)))
 
@@ -113,24 +104,10 @@ def _tell_handed_over(run_id: str, as_json: bool) -> None:
 
 
 def _print_plan(config: BackfillConfig, requested: pa.Table | None, arguments: argparse.Namespace) -> int:
-    from pipeline.preflight import check_dependencies, plan_deletions
-
-    warehouse = open_warehouse(config.warehouse, config.lock_timeout)
-    preflight = check_dependencies(
-        warehouse,
-        config.make_targets(datetime.now(UTC)),
-        requested=requested,
-        workers=config.parallel,
-        skip_checks=config.skip_preflight,
-    )
-    deletions = plan_deletions(warehouse, preflight.plan)
-    costs = warehouse.estimate(list_reads(preflight.plan))
-    refuse_costly(preflight.plan, costs, config.max_bytes)
+    outlook = look_ahead(config, requested, config.parallel, datetime.now(UTC))
     if arguments.json:
-        emit_json(plan_as_json(preflight, deletions, costs, arguments.price_per_tib))
+        emit_json(outlook.as_json(arguments.price_per_tib))
     else:
-        emit_report(describe_plan(preflight, describe_absent(preflight.absent)))
-        if costs:
-            emit_report("\n" + describe_costs(costs, arguments.price_per_tib) + "\n")
-        emit_report(describe_deletions(deletions))
+        for part in outlook.describe(arguments.price_per_tib):
+            emit_report(part)
     return 0

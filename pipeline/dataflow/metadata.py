@@ -18,9 +18,6 @@ from pipeline.run_ids import RUN_ID
 
 Parameter = dict[str, Any]
 
-LOCAL_ONLY = frozenset({"parallel"})
-"""Flags that mean nothing on Dataflow, where the service decides on the workers."""
-
 REQUIRED = frozenset({"warehouse"})
 """What has a default for a person at a terminal, and none for a job in the cloud."""
 
@@ -60,7 +57,7 @@ def write_metadata(path: str) -> None:
 def list_flags(mode: str) -> Iterator[argparse.Action]:
     """The job's flags in a mode, as argparse holds them."""
     parser = FlagParser(add_help=False)
-    add_mode_flags(parser, mode)
+    add_mode_flags(parser, mode, local=False)
     yield from parser._actions
 
 
@@ -82,9 +79,8 @@ def _list_parameters() -> list[Parameter]:
     found: dict[str, tuple[Parameter, dict[str, str]]] = {}
     for mode in MODES:
         for action in list_flags(mode):
-            if action.dest not in LOCAL_ONLY:
-                _, helps = found.setdefault(action.dest, (_describe_flag(action), {}))
-                helps[mode] = _expand_help(action)
+            _, helps = found.setdefault(action.dest, (_describe_flag(action), {}))
+            helps[mode] = _expand_help(action)
     return [{**parameter, "helpText": _join_helps(helps)} for parameter, helps in found.values()]
 
 

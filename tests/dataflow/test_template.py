@@ -16,7 +16,7 @@ from google.cloud import dataflow_v1beta3
 from google.protobuf import json_format
 
 from pipeline.commands.app import build_parser
-from pipeline.dataflow.metadata import LOCAL_ONLY, build_metadata, list_flags
+from pipeline.dataflow.metadata import build_metadata, list_flags
 from pipeline.options import COMMANDS, MODES, check_beam_args, normalize_flags, take_mode
 
 TEMPLATES = ROOT / "templates"
@@ -31,9 +31,12 @@ SAMPLES = {
     "date": "2024-01-31",
     "reason": "bootstrap",
     "player": "lebronjames",
+    "max_bytes": "1000000000000",
     "run_id": "20240301T113000-0a1b2c3d",
 }
 """A value of every parameter that has no default."""
+
+LOCAL_ONLY = {"parallel"}
 
 LAUNCHER_FLAGS = [
     "--job_name=feature-store-daily",
@@ -73,7 +76,7 @@ def test_google_reads_the_metadata_strictly() -> None:
 
 
 def test_every_flag_of_every_mode_is_a_parameter_and_nothing_else() -> None:
-    flags = {action.dest for mode in MODES for action in list_flags(mode)} - LOCAL_ONLY
+    flags = {action.dest for mode in MODES for action in list_flags(mode)}
     assert PARAMETERS.keys() == flags | {"mode"}
 
 
@@ -82,7 +85,7 @@ def test_the_parameters_are_the_flags_of_the_commands() -> None:
     for mode, command in COMMANDS.items():
         offered = {action.dest for action in commands.choices[command]._actions}
         asked = {action.dest for action in list_flags(mode)}
-        assert asked == offered - {"help", "json", "debug", "dry_run"}
+        assert asked == offered - {"help", "json", "debug", "dry_run", "price_per_tib", *LOCAL_ONLY}
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -103,7 +106,7 @@ def test_regexes_compile_and_take_defaults_and_samples_whole(name: str) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_what_a_launch_passes_is_understood(mode: str) -> None:
     """Every parameter of a mode, as ``--name=value``, beside the flags that the launcher adds."""
-    names = [action.dest for action in list_flags(mode) if action.dest not in LOCAL_ONLY]
+    names = [action.dest for action in list_flags(mode)]
     argv = sorted([f"--mode={mode}", *(f"--{name}={sample(name)}" for name in names), *LAUNCHER_FLAGS])
     parser = build_parser()
     known, rest = parser.parse_known_args(normalize_flags(take_mode(argv), "-"))
