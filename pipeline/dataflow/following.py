@@ -43,7 +43,6 @@ def follow_job(
     service: DataflowService,
     job_id: str,
     sleep: Callable[[float], None] = time.sleep,
-    pause: float = POLL_SECONDS,
 ) -> Iterator[Look]:
     """Looks at a job again and again; the last one sees its end."""
     while True:
@@ -57,7 +56,7 @@ def follow_job(
         yield Look(job, counters, stages)
         if job.is_over:
             return
-        sleep(pause)
+        sleep(POLL_SECONDS)
 
 
 def settle_run(
