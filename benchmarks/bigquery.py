@@ -339,7 +339,7 @@ def commit_ours(address: BigQueryAddress, files: Path) -> int:
 
 
 def _make_row(request: Any, outcome: Any) -> dict[str, Any]:
-    from pipeline.commit import RunSpec, build_run_row
+    from pipeline.run_rows import RunSpec, build_run_row
 
     run = RunSpec(
         run_id=request.run_id,
