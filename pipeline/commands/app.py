@@ -11,15 +11,14 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn
 
-from pipeline.commands import completion, explain, fill, gaps, init, ledger, load, query, run, runs
+from pipeline.commands import completion, explain, fill, gaps, init, launch, ledger, load, query, run, runs
 from pipeline.commands.console import emit_json, prepare_streams, say, say_error
-from pipeline.errors import INTERRUPTED, TERMINATED, FeatureStoreError, UsageError
+from pipeline.errors import INTERRUPTED, TERMINATED, FeatureStoreError, UsageError, shorten_reason
 from pipeline.flags import FlagParser
 from pipeline.options import name_argument, normalize_flags
 from pipeline.report import escape_controls
 
 Command = Callable[..., int]
-LONGEST_REASON = 300
 
 
 class Terminated(BaseException):
@@ -34,7 +33,7 @@ def build_parser() -> FlagParser:
         "--start-date 2023-10-01 --end-date 2024-06-30",
     )
     commands = parser.add_subparsers(title="commands", dest="command", required=True)
-    for group in (init, load, run, fill, gaps, ledger, query, explain, runs):
+    for group in (init, load, run, fill, gaps, ledger, query, explain, runs, launch):
         group.add_commands(commands)
     completion.add_commands(commands, parser)
     return parser
@@ -57,9 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Terminated:
         return _leave(TERMINATED, "terminated", as_json)
     except Exception as error:
-        # what others raise may quote a row: the first line is enough for a person
-        reason = (str(error).splitlines() or [""])[0][:LONGEST_REASON]
-        internal = FeatureStoreError(f"internal error, {type(error).__name__}: {reason}; --debug shows where")
+        reason = f"{type(error).__name__}: {shorten_reason(str(error))}"
+        internal = FeatureStoreError(f"internal error, {reason}; --debug shows where")
         return _explain(internal, FeatureStoreError.exit_code, as_json, debug)
     finally:
         signal.signal(signal.SIGTERM, previous)

@@ -26,9 +26,14 @@ PROCESSOR_NAME = "MLFeatureStoreProcessor"
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
+def is_identifier(name: str) -> bool:
+    """Whether it is a plain ASCII identifier."""
+    return _IDENTIFIER.fullmatch(name) is not None
+
+
 def check_identifier(name: str) -> str:
     """The name; raises when it is not a plain ASCII identifier."""
-    if not _IDENTIFIER.fullmatch(name):
+    if not is_identifier(name):
         raise FeatureStoreError(f"expected a plain SQL identifier, found {name[:80]!r}")
     return name
 
