@@ -45,6 +45,7 @@ from transforms.contracts import Stager
 from transforms.schema import (
     FEATURE_STORE,
     FEATURE_STORE_GAPS,
+    OUTPUTS,
     PLAYER_GAME_SUMMARY,
     RUN_HISTORY,
     STAGED_TARGETS,
@@ -263,6 +264,8 @@ class BigQueryWarehouse:
         return BigQueryReader(reader, dict(columns), self.describe(FEATURE_STORE) is not None)
 
     def open_staging(self, run_id: str) -> Stager:
+        # the commit makes no table: a run that could not be published is not begun
+        Tables(self._jobs).require(OUTPUTS)
         if self.place.temp is not None:
             return BucketStager.of(self.place, run_id)
         return LocalStager.create(self._local_staging, run_id)

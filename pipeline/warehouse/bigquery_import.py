@@ -44,6 +44,7 @@ def load_rows(
     tables = Tables(jobs)
     for needed in (table, TABLE_VERSIONS, INPUT_CHANGES):
         tables.ensure(needed)
+    tables.ensure_staging()
     loader = Loader(jobs, f"import-{loaded_at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}")
     try:
         loader.load_rows(INCOMING, rows)

@@ -158,6 +158,19 @@ class Tables:
                 f"{table.path} lacks the column(s) {', '.join(missing)}; nothing was loaded. Add them"
             )
 
+    def ensure_staging(self) -> None:
+        """Makes the dataset of the staging tables where it does not exist."""
+        self._create_dataset(self._address.staging)
+
+    def require(self, tables: Iterable[Table]) -> None:
+        """Raises ``WrongShape`` naming the tables that do not exist."""
+        missing = [table.path for table in tables if self.find(table) is None]
+        if missing:
+            raise WrongShape(
+                f"{self._address.project} lacks {', '.join(missing)}: make datasets and tables with "
+                "`feature-store init`; nothing was run"
+            )
+
     def create(self, table: Table) -> None:
         """Makes a table from its one definition."""
         made = bigquery.Table(
