@@ -102,7 +102,7 @@ def run_job(
         _record_failure(settling, run, error, clock())
         raise
     finally:
-        warehouse.close_staging(run.run_id)
+        _close_staging(warehouse, run.run_id)
     row = warehouse.read_run(run.run_id)
     if row is None or row["status"] != "success":
         raise FeatureStoreError(f"the pipeline ended, but run {run.run_id} is not committed")
@@ -146,6 +146,14 @@ def _record_failure(
     except Exception:
         _log.debug("the failure of run %s could not be recorded", run.run_id, exc_info=True)
         return None
+
+
+def _close_staging(warehouse: Warehouse, run_id: str) -> None:
+    """What stays of a run's files changes neither its success nor its error: both are told already."""
+    try:
+        warehouse.close_staging(run_id)
+    except Exception as error:
+        _log.warning("the staged files of run %s could not all be removed: %s", run_id, error)
 
 
 def _explain_failure(row: RunRow | None, error: Exception) -> FeatureStoreError:
