@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import TimeoutError as StillRunning
@@ -96,10 +97,11 @@ class Jobs:
         """The rows of a SELECT."""
         client = open_client(self.address)
 
-        def start() -> bigquery.QueryJob:
+        def start(job_id: str) -> Job:
             return client.query(
                 query,
                 job_config=self.configure_query(params or {}),
+                job_id=job_id,
                 retry=make_retry(),
                 timeout=CALL_SECONDS,
                 job_retry=None,
@@ -109,8 +111,9 @@ class Jobs:
             for attempt in range(MOST_ATTEMPTS):
                 job = None
                 try:
-                    job = start()
-                    rows = self._wait(job, job_retry=None)
+                    # an id of ours, since the client looks up its own without regard to our deadlines
+                    job = self._start(client, start, f"ask-{secrets.token_hex(12)}")
+                    rows = self._wait(job)
                     return rows.to_arrow(create_bqstorage_client=False)
                 except StillRunning:
                     if job is not None:
@@ -165,10 +168,7 @@ class Jobs:
             job_id = f"{name}-{number}"
             job: Any = None
             try:
-                try:
-                    job = start(job_id)
-                except exceptions.Conflict:
-                    job = self._look_up(client, job_id)
+                job = self._start(client, start, job_id)
                 return self._wait(job)
             except StillRunning:
                 last = RemoteFailure(f"the job {job_id} did not end within {self.seconds:g} s")
@@ -191,20 +191,32 @@ class Jobs:
             raise last
         raise explain_error(f"the job {name}", last or RemoteFailure("no attempt was made"))
 
+    def _start(self, client: bigquery.Client, start: Callable[[str], Job], job_id: str) -> Any:
+        """The job of this id, started unless it is there."""
+        try:
+            return start(job_id)
+        except exceptions.Conflict:
+            return self._look_up(client, job_id)
+        except exceptions.NotFound:
+            # the session of an upload ends with it: where its last reply was lost, only the job is there
+            try:
+                return self._look_up(client, job_id)
+            except exceptions.NotFound:
+                pass
+            raise
+
     def _look_up(self, client: bigquery.Client, job_id: str) -> Any:
         return client.get_job(
             job_id, location=self.address.location, retry=make_retry(), timeout=CALL_SECONDS
         )
 
-    def _wait(self, job: Any, **options: Any) -> Any:
+    def _wait(self, job: Any) -> Any:
         """The result of a job; raises ``StillRunning`` at its deadline."""
         ends = self.clock() + self.seconds
         while True:
             left = ends - self.clock()
             try:
-                return job.result(
-                    timeout=max(min(left, _POLL_SECONDS), 0.0), retry=make_retry(self.seconds), **options
-                )
+                return job.result(timeout=max(min(left, _POLL_SECONDS), 0.0), retry=make_retry(self.seconds))
             except StillRunning:
                 if self.clock() >= ends:
                     raise
