@@ -8,17 +8,19 @@ BENCH_JSON := benchmarks.json
 DEMO := demo.duckdb
 STAR := drewgranhamsr
 LOCATION := US
+TEMPLATE_METADATA := templates/metadata.json
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup emulators demo test test-fast test-bigquery verify-bigquery lint format docs bench bench-full lock clean
+.PHONY: help setup emulators demo test test-fast test-bigquery verify-bigquery test-dataflow lint format docs
+.PHONY: bench bench-full lock image template clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with the locked dependencies and the project
 
-$(READY): requirements/uv.lock requirements/dev.lock pyproject.toml
+$(READY): requirements/uv.lock requirements/dev.lock pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	  || { echo "expected Python 3.11 to 3.13, found $$($(PYTHON) -V 2>&1): name one with make PYTHON=..."; exit 2; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
@@ -41,6 +43,9 @@ demo: $(READY) ## generate a league into ./demo.duckdb, backfill it, show a row 
 test: emulators ## run the whole suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+test-dataflow: $(READY) ## run the checks of packaging, template and Dataflow jobs alone
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/dataflow
+
 test-fast: emulators ## run the suite without the slow tier
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
@@ -61,8 +66,9 @@ format: $(READY) ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(READY) ## renew the generated parts of docs/
+docs: $(READY) ## renew what is generated: parts of docs/, the template's metadata
 	$(BIN)/python -c 'from pipeline.warehouse.dialect.reference import renew_document; renew_document("docs/sql.md")'
+	$(BIN)/python -c 'from pipeline.dataflow.metadata import write_metadata; write_metadata("templates/metadata.json")'
 
 $(BENCH_READY): $(READY) requirements/bench.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.lock
@@ -78,6 +84,8 @@ lock: $(READY) ## renew the locked dependencies
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
 	  requirements/uv.in -o requirements/uv.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
+	  requirements/build.in -o requirements/build.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
 	  pyproject.toml -o requirements/run.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.11 \
 	  pyproject.toml --extra dev -o requirements/dev.lock
@@ -85,6 +93,17 @@ lock: $(READY) ## renew the locked dependencies
 	  pyproject.toml --extra bench -o requirements/bench.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --python-version 3.13 \
 	  requirements/emulators.in -o requirements/emulators.lock
+
+image: ## build the image of launcher and workers in the cloud: make image IMAGE=REGION-docker.pkg.dev/P/R/N:TAG
+	@case '$(IMAGE)' in *:latest|'') false;; *:*|*@sha256:*) ;; *) false;; esac \
+	  || { echo "expected IMAGE=NAME:TAG with a tag of its own, found '$(IMAGE)'"; exit 2; }
+	gcloud builds submit --config templates/cloudbuild.yaml --substitutions '_IMAGE=$(IMAGE)' .
+
+template: image ## build the image and the flex template: make template IMAGE=... TEMPLATE=gs://BUCKET/NAME.json
+	@case '$(TEMPLATE)' in gs://*/*.json) ;; *) false;; esac \
+	  || { echo "expected TEMPLATE=gs://BUCKET/NAME.json, found '$(TEMPLATE)'"; exit 2; }
+	gcloud dataflow flex-template build '$(TEMPLATE)' --image '$(IMAGE)' --sdk-language PYTHON \
+	  --metadata-file $(TEMPLATE_METADATA)
 
 clean: ## remove what the targets made
 	rm -rf .venv .venv-emulators build dist *.egg-info $(BENCH_JSON) $(DEMO) $(DEMO).wal $(DEMO).staging

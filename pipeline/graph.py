@@ -5,8 +5,10 @@ from __future__ import annotations
 import apache_beam as beam
 
 import transforms.arrow  # noqa: F401  registers the coder of record batches
-from pipeline.commit import CommitRun, RunSpec
+from pipeline.commit import CommitRun
 from pipeline.plan import Plan
+from pipeline.run_rows import RunSpec
+from pipeline.versions import CheckVersions
 from pipeline.warehouse.base import Warehouse
 from transforms.contracts import FEATURES, GAPS, PASSED, TARGETS
 from transforms.stages import BuildTeamContext, ComputeFeatures, ReadHistory, ReadReferences
@@ -21,11 +23,13 @@ def build_graph(pipeline: beam.Pipeline, plan: Plan, warehouse: Warehouse, run: 
     references = (
         pipeline
         | "ScheduleDates" >> beam.Create([plan.schedule.as_chunk()])
+        | "CheckScheduleWorker" >> CheckVersions()
         | "ReadReferences" >> ReadReferences(reader, stager)
     )
     read = (
         pipeline
         | "Chunks" >> beam.Create(plan.chunks)
+        | "CheckWorker" >> CheckVersions()
         | "ReadHistory"
         >> ReadHistory(reader, stager, plan.targets, plan.buckets, references.tables, plan.requested)
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,13 +11,16 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
-from pipeline.commit import RunSpec, build_failed_row, now
+from pipeline.commit import now
 from pipeline.costs import list_reads, refuse_costly
-from pipeline.errors import FeatureStoreError, UsageError, restore_error, shorten_reason
+from pipeline.errors import Conflict, FeatureStoreError, UsageError, restore_error, shorten_reason
 from pipeline.graph import build_graph
 from pipeline.local_runner import LOCAL_NAMES, LocalRunner, parallel_flags, run_watched
 from pipeline.options import BACKFILL, BackfillConfig
 from pipeline.preflight import Preflight, check_dependencies
+from pipeline.remote_runner import count_workers, label_job, run_remotely
+from pipeline.run_ids import make_run_id
+from pipeline.run_rows import RunSpec, build_failed_row
 from pipeline.warehouse.base import RunRow, Warehouse
 from pipeline.warehouse.opening import open_warehouse
 
@@ -30,14 +32,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunReport:
-    """A committed run: its stored history row, and what the preflight noted."""
+    """A committed run: its stored history row, and what the preflight noted.
 
-    row: RunRow
+    ``row`` is None where the job was only described, for a service that runs it later (a template's
+    launch): then the run is not over, and not in the history.
+    """
+
+    run_id: str
+    row: RunRow | None
     preflight: Preflight
-
-
-def make_run_id(run_at: datetime) -> str:
-    return f"{run_at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
 def run_job(
@@ -46,28 +49,32 @@ def run_job(
     requested: pa.Table | None = None,
     clock: Callable[[], datetime] = now,
     on_plan: Callable[[Preflight], None] = lambda preflight: None,
+    on_submit: Callable[[str], None] = lambda job_id: None,
 ) -> RunReport:
-    """Plans, runs and commits; returns only when the run is committed and reconciled.
+    """Plans, runs and commits; returns only when the run is committed and reconciled, or handed over.
 
     ``requested`` (``STAGED_TARGETS``) are the only keys that the run computes and touches; None: every
-    key of the dates.
+    key of the dates. ``on_submit`` hears the id of a job that a service runs: whoever is interrupted
+    after that leaves the job as it is.
 
     Raises one of ``pipeline.errors``; the run then has a ``failed`` history row and nothing that
     readers see has changed.
     """
     run_at = clock()
-    run_id = make_run_id(run_at)
+    run_id = config.run_id or make_run_id(run_at)
     warehouse = open_warehouse(
         config.warehouse, config.lock_timeout, asked_by=run_id, max_bytes=config.max_bytes
     )
     options = make_pipeline_options(config, warehouse)
+    if config.run_id and (known := warehouse.read_run(run_id)):
+        raise Conflict(f"run {run_id} is on record already, as {known['status']}: launch with another id")
     with warehouse.share_reader():
         inputs = warehouse.read_input_state(config.dates)
         preflight = check_dependencies(
             warehouse,
             config.make_targets(run_at),
             requested=requested,
-            workers=config.parallel,
+            workers=count_workers(options) or config.parallel,
             skip_checks=config.skip_preflight,
         )
         if config.max_bytes is not None:
@@ -88,8 +95,10 @@ def run_job(
         dependency_check=(clock() - run_at).total_seconds(),
     )
     settling = open_warehouse(config.warehouse, min(config.lock_timeout, SETTLE_SECONDS), asked_by=run_id)
+    jobs: list[str] = []
+    handed_over = False
     try:
-        _run_pipeline(preflight, warehouse, run, options)
+        handed_over = not _run_pipeline(preflight, warehouse, run, options, [jobs.append, on_submit])
     except Exception as error:
         row = _record_failure(settling, run, error, clock())
         if row is None or row["status"] != "success":
@@ -99,14 +108,19 @@ def run_job(
             raise explained from error
         _log.warning("run %s is committed, but its pipeline ended badly: %s", run.run_id, error)
     except BaseException as error:
-        _record_failure(settling, run, error, clock())
+        handed_over = bool(jobs)
+        if not handed_over:
+            _record_failure(settling, run, error, clock())
         raise
     finally:
-        _close_staging(warehouse, run.run_id)
+        if not handed_over:
+            _close_staging(warehouse, run.run_id)
+    if handed_over:
+        return RunReport(run_id, None, preflight)
     row = _read_outcome(warehouse, run.run_id)
     if row is None or row["status"] != "success":
         raise FeatureStoreError(f"the pipeline ended, but run {run.run_id} is not committed")
-    return RunReport(row, preflight)
+    return RunReport(run_id, row, preflight)
 
 
 def make_pipeline_options(config: BackfillConfig, warehouse: Warehouse) -> PipelineOptions:
@@ -127,10 +141,23 @@ def make_pipeline_options(config: BackfillConfig, warehouse: Warehouse) -> Pipel
     return options
 
 
-def _run_pipeline(preflight: Preflight, warehouse: Warehouse, run: RunSpec, options: PipelineOptions) -> None:
-    pipeline = beam.Pipeline(runner=LocalRunner(), options=options)
+def _run_pipeline(
+    preflight: Preflight,
+    warehouse: Warehouse,
+    run: RunSpec,
+    options: PipelineOptions,
+    on_submit: Sequence[Callable[[str], None]],
+) -> bool:
+    """Whether the pipeline has run to its end; else it was handed over."""
+    if run.runner in LOCAL_NAMES:
+        pipeline = beam.Pipeline(runner=LocalRunner(), options=options)
+        build_graph(pipeline, preflight.plan, warehouse, run)
+        run_watched(pipeline)
+        return True
+    label_job(options, run, preflight.plan)
+    pipeline = beam.Pipeline(options=options)
     build_graph(pipeline, preflight.plan, warehouse, run)
-    run_watched(pipeline)
+    return run_remotely(pipeline, on_submit)
 
 
 def _record_failure(

@@ -18,10 +18,12 @@ from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.flags import FlagParser, amount, day, seconds, share, truth, warehouse_address, whole_number
+from pipeline.run_ids import run_id
 from pipeline.season import DateRange
 from transforms.contracts import TargetSpec
 from transforms.eastern import eastern_date
 from transforms.gaps import REASONS, Admission
+from transforms.schema import FEATURE_STORE_GAPS
 
 DEFAULT_WAREHOUSE = "./warehouse.duckdb"
 MOST_GAMES, MOST_BOOTSTRAP_DAYS, MOST_WORKERS, MOST_DEFAULT_WORKERS = 10, 365, 64, 4
@@ -39,6 +41,7 @@ class BackfillConfig:
     """A validated run: dates inclusive, as they were given.
 
     ``as_of`` is the date that the run takes for today; None: that of its start in US Eastern.
+    ``run_id`` is the one that who launched the job has chosen, None where the job makes it.
     """
 
     warehouse: str
@@ -54,6 +57,7 @@ class BackfillConfig:
     skip_preflight: bool = False
     max_bytes: int | None = None
     lock_timeout: float = 60.0
+    run_id: str | None = None
     beam_args: tuple[str, ...] = ()
 
     @property
@@ -70,6 +74,7 @@ class BackfillConfig:
     def describe(self) -> dict[str, Any]:
         """The options as they are stored with the run; Beam's by name only, without values."""
         options = asdict(self)
+        del options["run_id"]
         options["beam_args"] = [arg.partition("=")[0] for arg in self.beam_args if arg[:2] == "--"]
         return {name: str(v) if isinstance(v, date) else v for name, v in options.items()}
 
@@ -201,6 +206,17 @@ def add_gap_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--player", metavar="LOOKUP", help="the player_lookup of the gaps")
 
 
+def add_attempt_flags(parser: argparse.ArgumentParser) -> None:
+    """Which of the open gaps a gap run attempts."""
+    parser.add_argument("--all", help="attempt those too that nothing new concerns", **_TRUTH_FLAG)
+    parser.add_argument(
+        "--gaps-table",
+        default=FEATURE_STORE_GAPS.path,
+        metavar="DATASET.TABLE",
+        help="attempt only gaps whose player_lookup and game_date this table holds (default: %(default)s)",
+    )
+
+
 def add_job_flags(parser: argparse.ArgumentParser) -> None:
     """Every flag of the job itself but its dates."""
     add_warehouse_flags(parser)
@@ -221,12 +237,36 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
         help="share of players whose computation may fail (default: 0.001)",
     )
     parser.add_argument(
+        "--run-id",
+        type=run_id,
+        metavar="RUN_ID",
+        help="the id of the run, where who launches it has chosen one (default: made by the job)",
+    )
+
+
+def add_local_flags(parser: argparse.ArgumentParser) -> None:
+    """How the job runs on this machine."""
+    parser.add_argument(
         "--parallel",
         type=whole_number(1, MOST_WORKERS),
         default=count_cores(),
         metavar="N",
         help=f"workers of the local runner (default: one a core, at most {MOST_DEFAULT_WORKERS})",
     )
+
+
+def add_mode_flags(parser: argparse.ArgumentParser, mode: str, *, local: bool = True) -> None:
+    """Every flag of the job in one of its modes, dates included; ``local`` ones where it may run here."""
+    own: dict[str, tuple[Callable[[argparse.ArgumentParser], None], ...]] = {
+        BACKFILL: (add_range_flags,),
+        DAILY: (add_daily_flags,),
+        GAPS: (add_gap_flags, add_attempt_flags),
+    }
+    for add_flags in own[mode]:
+        add_flags(parser)
+    add_job_flags(parser)
+    if local:
+        add_local_flags(parser)
 
 
 def read_config(arguments: argparse.Namespace, beam_args: Sequence[str]) -> BackfillConfig:

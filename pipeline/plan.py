@@ -49,6 +49,12 @@ class Plan:
     bytes: int
 
     @property
+    def months(self) -> int:
+        """How many months the run's keys are in: the partitions that its commit changes in each table."""
+        days = self.dates if self.requested is None else list_days(self.requested)
+        return len({(day.year, day.month) for day in days})
+
+    @property
     def window(self) -> DateRange:
         return DateRange(self.windows[0].start, self.windows[-1].end)
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TypeVar
 
-from pipeline.plan import Plan
-
 Item = TypeVar("Item")
 
 
@@ -27,13 +25,14 @@ class Step:
     cost: float = 1.0
 
 
-def list_run_steps(plan: Plan) -> list[Step]:
-    """The steps of a run; costs are seconds a million rows on one core (docs/benchmarks.md)."""
+def list_run_steps(rows: int, targets: int) -> list[Step]:
+    """The steps of a run that reads and writes so many rows; costs are seconds a million rows on one core
+    (docs/benchmarks.md)."""
     return [
-        Step("read", plan.rows, 1.1),
-        Step("clean", plan.rows, 2.5),
-        Step("compute", plan.rows, 3.8),
-        Step("stage", plan.target_rows, 1.6),
+        Step("read", rows, 1.1),
+        Step("clean", rows, 2.5),
+        Step("compute", rows, 3.8),
+        Step("stage", targets, 1.6),
         Step("commit"),
     ]
 
@@ -43,7 +42,14 @@ COMMIT_SHARE = 0.35
 
 
 class Progress:
-    """What is done of each step; may be advanced from any thread."""
+    """What is done of each step; may be advanced from any thread.
+
+    ``note`` is a word on the whole; ``idle`` the seconds before the work began, which say nothing of how
+    long it takes.
+    """
+
+    note = ""
+    idle = 0.0
 
     def __init__(self, steps: Iterable[Step], unseen_share: float = 0.0) -> None:
         self.steps = tuple(steps)
@@ -55,6 +61,11 @@ class Progress:
     def advance(self, name: str, units: int) -> None:
         with self._lock:
             self._done[name] += units
+
+    def reach(self, name: str, units: int) -> None:
+        """At least so many units of a step are done, as somebody else has counted."""
+        with self._lock:
+            self._done[name] = max(self._done[name], units)
 
     def track(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
         """The items; each is done when the next one is asked for."""
@@ -71,10 +82,28 @@ class Progress:
         done = sum(min(self._done[step.name], step.planned) * step.cost for step in self.steps)
         if not done:
             return None
+        elapsed = max(0.0, elapsed - self.idle)
         if done < work:
             return elapsed * (work / (1 - self._unseen) / done - 1)
         self._complete_at = self._complete_at or elapsed
         return max(0.0, self._complete_at / (1 - self._unseen) - elapsed)
+
+
+COUNTED = {
+    "read": ("extract_rows",),
+    "clean": ("clean_rows_in",),
+    "compute": ("calculate_rows_in",),
+    "stage": ("save_features_rows", "save_gaps_rows"),
+}
+"""The counters of the job that count the units of a run's steps."""
+
+
+def count_run(progress: Progress, counters: Mapping[str, int]) -> bool:
+    """Takes over the job's counters; whether anything is done yet."""
+    found = {step: sum(counters.get(name, 0) for name in names) for step, names in COUNTED.items()}
+    for step, units in found.items():
+        progress.reach(step, units)
+    return any(found.values())
 
 
 def advance_run(progress: Progress, stage: str, counts: Mapping[str, int]) -> None:

@@ -46,3 +46,9 @@ def costs_as_json(costs: Sequence[ReadCost], price: float) -> dict[str, Any]:
         "price": sum(cost.bytes for cost in costs) / TIB * price,
         "price_without_lower_bound": sum(cost.unbounded for cost in costs) / TIB * price,
     }
+
+
+def sum_costs(costs: Sequence[ReadCost], price: float) -> list[str]:
+    """One line for all of them; none where nothing is billed."""
+    total = sum(cost.bytes for cost in costs)
+    return [f"{_size(total)}, {_price(total, price)}"] if costs else []

@@ -144,18 +144,18 @@ def gaps_by_reason(row: RunRow) -> dict[str, int]:
     return {r: n for r, n in sorted(found.items(), key=lambda item: -item[1]) if n}
 
 
-def summarize_run(row: RunRow, preflight: Preflight, warehouse: str) -> dict[str, Any]:
-    """The machine-readable summary of a committed run."""
+def summarize_run(row: RunRow, preflight: Preflight | None, warehouse: str) -> dict[str, Any]:
+    """The machine-readable summary of a committed run, as :func:`describe_run` tells it."""
     clean = row["timing_breakdown"]["detail"].get("clean", {})
     return {
         **row,
         "gaps_by_reason": gaps_by_reason(row),
-        "dates": len(preflight.plan.game_days),
+        "dates": None if preflight is None else len(preflight.plan.game_days),
         "rejected": clean.get("targets_rejected", 0),
         "duplicates": clean.get("rows_duplicate", 0),
         "passed_over": list_odd_rows(row),
-        "absent": [table.path for table in preflight.absent],
-        "notes": [*preflight.notes, *list_notes(row)],
+        "absent": [] if preflight is None else [table.path for table in preflight.absent],
+        "notes": [*(preflight.notes if preflight else ()), *list_notes(row)],
         "exit_code": 0,
         "next": suggest_next(row, warehouse),
     }
@@ -217,15 +217,17 @@ def list_notes(row: RunRow) -> list[str]:
     return [note for stage in stages for note in stage.get("notes", [])]
 
 
-def describe_run(row: RunRow, preflight: Preflight, warehouse: str) -> str:
-    """The summary of a committed run."""
+def describe_run(row: RunRow, preflight: Preflight | None, warehouse: str) -> str:
+    """The summary of a committed run; without a ``preflight``, what the history alone tells."""
     clean: Mapping[str, int] = row["timing_breakdown"]["detail"].get("clean", {})
-    days, dates = preflight.plan.game_days, DateRange.inclusive(row["start_date"], row["end_date"])
-    fields = [("dates", f"{count(len(days))} with games, {dates}"), *describe_counts(row)]
+    dates = DateRange.inclusive(row["start_date"], row["end_date"])
+    days = None if preflight is None else preflight.plan.game_days
+    told = str(dates) if days is None else f"{count(len(days))} with games, {dates}"
+    fields = [("dates", told), *describe_counts(row)]
     named = {"upcoming": clean.get("targets_announced", 0), "injured": clean.get("targets_injured", 0)}
     if any(named.values()):
-        told = (f"{count(n)} {name}" for name, n in named.items() if n)
-        fields.append(("", f"of them without a player row: {', '.join(told)}"))
+        kinds_of = ", ".join(f"{count(n)} {name}" for name, n in named.items() if n)
+        fields.append(("", f"of them without a player row: {kinds_of}"))
     odd = [
         f"{name}: {', '.join(f'{count(n)} {words}' for words, n in kinds.items())}"
         for name, kinds in list_odd_rows(row).items()
@@ -233,13 +235,13 @@ def describe_run(row: RunRow, preflight: Preflight, warehouse: str) -> str:
     fields += [("passed over" if number == 0 else "", text) for number, text in enumerate(odd)]
     if clean.get("rows_renamed"):
         fields.append(("renamed", f"{count(clean['rows_renamed'])} player rows counted under another lookup"))
-    fields += describe_absent(preflight.absent)
+    fields += [] if preflight is None else describe_absent(preflight.absent)
     fields += [("note", escape_cell(note)) for note in list_notes(row)]
     fields.append(("time", describe_times(row)))
     title = f"Run {row['run_id']} is committed and reconciled"
     if not row["records_expected"]:
         title += ": there were no games in these dates"
-    elif row["mode"] == DAILY and row["end_date"] not in days:
+    elif row["mode"] == DAILY and days is not None and row["end_date"] not in days:
         title += f": no games on {row['end_date']}"
     text = format_fields(title, fields)
     return "\n".join([text, *list_commands(suggest_next(row, warehouse))])

@@ -19,11 +19,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.commit import RunSpec, commit_staged
+from pipeline.commit import commit_staged
 from pipeline.main import RunReport, run_job
 from pipeline.options import BackfillConfig
 from pipeline.plan import Plan, list_days
 from pipeline.preflight import check_dependencies
+from pipeline.run_rows import RunSpec
 from pipeline.season import DateRange
 from pipeline.warehouse.base import RunRow
 from pipeline.warehouse.duckdb import DuckDBWarehouse

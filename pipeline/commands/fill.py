@@ -11,12 +11,11 @@ from pipeline.commands.console import add_command, emit_json, emit_report
 from pipeline.commands.run import execute
 from pipeline.ledger.attempts import Attempts, choose_attempts
 from pipeline.ledger.gap_choice import GapChoice
-from pipeline.options import GAPS, add_gap_flags, add_job_flags, add_plan_flags, read_config
+from pipeline.options import GAPS, add_mode_flags, add_plan_flags, read_config
 from pipeline.plan import list_days
 from pipeline.report import count, suggest_command
 from pipeline.warehouse.opening import open_warehouse
 from transforms.gaps import Admission
-from transforms.schema import FEATURE_STORE_GAPS
 
 
 def add_commands(commands: Any) -> None:
@@ -29,21 +28,24 @@ def add_commands(commands: Any) -> None:
         "feature-store fill-gaps --start-date 2021-10-01 --end-date 2021-11-30 --bootstrap-days 0",
         beam_flags=True,
     )
-    add_gap_flags(parser)
-    parser.add_argument("--all", action="store_true", help="attempt those too that nothing new concerns")
-    parser.add_argument(
-        "--gaps-table",
-        default=FEATURE_STORE_GAPS.path,
-        metavar="DATASET.TABLE",
-        help="attempt only gaps whose player_lookup and game_date this table holds (default: %(default)s)",
-    )
-    add_job_flags(parser)
+    add_mode_flags(parser, GAPS)
     add_plan_flags(parser)
 
 
 def run_fill_gaps(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int:
+    attempts = read_attempts(arguments)
+    if attempts.keys.num_rows == 0:
+        tell_idle(attempts, arguments)
+        return 0
+    days = list_days(attempts.keys)
+    arguments.start_date, arguments.end_date = days[0], days[-1]
+    return execute(read_config(arguments, beam_args), GAPS, arguments, attempts.keys)
+
+
+def read_attempts(arguments: argparse.Namespace) -> Attempts:
+    """The gaps that the flags of a gap run mean, as things are now."""
     admission = Admission(arguments.bootstrap_days, arguments.min_games, arguments.include_injured)
-    attempts = choose_attempts(
+    return choose_attempts(
         open_warehouse(arguments.warehouse, arguments.lock_timeout),
         GapChoice(arguments.start_date, arguments.end_date, arguments.reason, arguments.player),
         admission,
@@ -51,15 +53,9 @@ def run_fill_gaps(arguments: argparse.Namespace, beam_args: Sequence[str]) -> in
         everything=arguments.all,
         gaps_table=arguments.gaps_table,
     )
-    if attempts.keys.num_rows == 0:
-        _tell_idle(attempts, arguments)
-        return 0
-    days = list_days(attempts.keys)
-    arguments.start_date, arguments.end_date = days[0], days[-1]
-    return execute(read_config(arguments, beam_args), GAPS, arguments, attempts.keys)
 
 
-def _tell_idle(attempts: Attempts, arguments: argparse.Namespace) -> None:
+def tell_idle(attempts: Attempts, arguments: argparse.Namespace) -> None:
     commands = [suggest_command("gaps", arguments.warehouse)] if attempts.asked else []
     if arguments.json:
         told = {"mode": GAPS, "attempted": 0, "gaps_open": attempts.asked, "looked_at": attempts.looked_at}

@@ -45,14 +45,15 @@ class ProgressDisplay:
         table.add_column(ratio=1)
         for step in self.progress.steps:
             table.add_row(step.name, self._count(step), self._bar(step))
-        table.add_row(Text("elapsed", style="bold"), Text(self._times(), style="bold"), "")
+        table.add_row(Text("elapsed", style="bold"), Text(self._times(), style="bold"), self.progress.note)
         return table
 
     def describe(self) -> str:
         """The same as one line of text."""
         begun = [step for step in self.progress.steps if self.progress.done(step.name)]
         counts = ", ".join(f"{step.name} {self._count(step)}" for step in begun)
-        return self._times() + (f": {counts}" if counts else "")
+        told = ", ".join(part for part in (self.progress.note, counts) if part)
+        return self._times() + (f": {told}" if told else "")
 
     def _count(self, step: Step) -> str:
         if not step.planned:

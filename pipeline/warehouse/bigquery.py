@@ -191,14 +191,14 @@ class BigQueryWarehouse:
         bounds = self.find_date_bounds(PLAYER_GAME_SUMMARY)
         if bounds is None:
             return []
-        query = make_query(PLAYER_GAME_SUMMARY, DateRange.inclusive(*bounds))
+        query = make_query(PLAYER_GAME_SUMMARY, DateRange.spanning(*bounds))
         return list(self._jobs.ask(query, params).column(0).to_pylist())
 
     def find_first_dates(self) -> pa.Table:
         bounds = self.find_date_bounds(PLAYER_GAME_SUMMARY)
         if bounds is None:
             return STAGED_TARGETS.empty_table()
-        query = self._sql.find_first_dates(PLAYER_GAME_SUMMARY, DateRange.inclusive(*bounds))
+        query = self._sql.find_first_dates(PLAYER_GAME_SUMMARY, DateRange.spanning(*bounds))
         return self._jobs.ask(query)
 
     def read_open_gaps(self, dates: DateRange, reason: str | None, player: str | None) -> pa.Table:

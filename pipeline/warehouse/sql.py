@@ -134,11 +134,6 @@ class Sql(ABC):
     def count_window(self, table: Table, dates: DateRange) -> str:
         return f"SELECT COUNT(*) FROM {self.name_source(table)} WHERE {self.bound_dates(table, dates)}"
 
-    def find_date_bounds(self, table: Table) -> str:
-        """First and last date, answered from the file's statistics: no row is read."""
-        day = self.quote(table.partition or "")
-        return f"SELECT MIN({day}), MAX({day}) FROM {self.name_source(table)}"
-
     def find_first_dates(self, table: Table, dates: DateRange) -> str:
         """(lookup, first date) of each lookup that has rows in a window."""
         day = self.quote(table.partition or "")

@@ -21,12 +21,12 @@ NO_INTERPRETER = "no Python 3.13 was found, as python3.13 or among pyenv's versi
 PROBE = "import sys, ensurepip; print(sys.implementation.name, *sys.version_info[:2], sys.executable)"
 
 
-def find_interpreter() -> Path | None:
-    """A CPython 3.13 that runs, from the path or from pyenv's versions; None where there is none.
+def find_interpreter(version: str = "3.13") -> Path | None:
+    """A CPython that runs, from the path or from pyenv's versions; None where there is none.
 
     Each candidate is run, since a shim may be on the path without a version behind it.
     """
-    found = (_probe(candidate) for candidate in _candidates())
+    found = (_probe(candidate, version) for candidate in _candidates(version))
     return next((interpreter for interpreter in found if interpreter), None)
 
 
@@ -66,20 +66,20 @@ def build(interpreter: Path) -> None:
     READY.write_bytes(LOCK.read_bytes())
 
 
-def _candidates() -> list[Path]:
-    named = shutil.which("python3.13")
+def _candidates(version: str) -> list[Path]:
+    named = shutil.which(f"python{version}")
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    kept = sorted(pyenv.glob("versions/3.13*/bin/python3.13"))
+    kept = sorted(pyenv.glob(f"versions/{version}*/bin/python{version}"))
     return [*([Path(named)] if named else []), *kept]
 
 
-def _probe(candidate: Path) -> Path | None:
+def _probe(candidate: Path, version: str) -> Path | None:
     try:
         answer = subprocess.run([candidate, "-c", PROBE], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
     words = answer.stdout.split(maxsplit=3)
-    if answer.returncode or words[:3] != ["cpython", "3", "13"]:
+    if answer.returncode or words[:3] != ["cpython", *version.split(".")]:
         return None
     return Path(words[3].strip())
 

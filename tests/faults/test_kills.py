@@ -56,9 +56,10 @@ from warehouse import (
 )
 
 from pipeline.commands.app import main
-from pipeline.commit import build_failed_row, commit_staged
+from pipeline.commit import commit_staged
 from pipeline.errors import BadInput, Conflict, FeatureStoreError, WarehouseLocked
 from pipeline.main import run_job
+from pipeline.run_rows import build_failed_row
 from pipeline.warehouse import duckdb as duckdb_warehouse
 from pipeline.warehouse import duckdb_commit
 from pipeline.warehouse.duckdb import DuckDBReader, DuckDBWarehouse

@@ -737,7 +737,7 @@ def test_a_failure_at_any_statement_of_the_commit_leaves_the_tables_as_they_were
 
 
 def build_row(staged: Staged, outcome: CommitOutcome) -> RunRow:
-    from pipeline.commit import build_run_row
+    from pipeline.run_rows import build_run_row
 
     return build_run_row(staged.run, outcome, staged.stages, staged.run.run_at)
 

@@ -18,13 +18,13 @@ from hamcrest import assert_that, has_entries
 from warehouse import FIRST, House, differences, list_dates, make_league
 
 from pipeline import local_runner
-from pipeline.commit import RunSpec
 from pipeline.errors import FeatureStoreError, UsageError, WrongShape
 from pipeline.graph import build_graph
 from pipeline.local_runner import LocalRunner
 from pipeline.main import make_pipeline_options
 from pipeline.plan import cut_chunks, make_plan, share_out
 from pipeline.preflight import check_dependencies
+from pipeline.run_rows import RunSpec
 from pipeline.season import DateRange
 from pipeline.warehouse.duckdb import DuckDBReader
 from transforms.contracts import TargetSpec

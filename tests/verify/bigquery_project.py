@@ -96,13 +96,14 @@ def load_league(place: Place) -> str:
     return f"{rows:,} rows into {len(INPUTS)} tables"
 
 
+def backfill(warehouse: str) -> dict[str, Any]:
+    return call("backfill", "--warehouse", warehouse, "--start-date", str(FIRST), "--end-date", str(LAST))
+
+
 def run_backfill(place: Place) -> str:
-    run = call(
-        "backfill", "--warehouse", place.address.text, "--start-date", str(FIRST), "--end-date", str(LAST)
-    )
-    return (
-        f"{run['records_created']:,} rows and {run['gaps_opened']:,} gaps in {run['duration_seconds']:.1f} s"
-    )
+    run = backfill(place.address.text)
+    rows, gaps, seconds = run["records_created"], run["gaps_opened"], run["duration_seconds"]
+    return f"{rows:,} rows and {gaps:,} gaps in {seconds:.1f} s"
 
 
 def compare_hashes(place: Place) -> str:
@@ -140,12 +141,11 @@ def check_pruning(place: Place) -> str:
 def check_merge_pruning(place: Place) -> str:
     """The literal bounds in the ON clause of the commit's MERGE reach the target's partitions."""
     found = open_client(place.address).list_jobs(all_users=False, max_results=200)
-    merges = [
-        job for job in found if getattr(job, "statement_type", "") == "MERGE" and job.total_bytes_processed
-    ]
-    if not merges:
+    merges = [job for job in found if getattr(job, "statement_type", "") == "MERGE"]
+    sizes = [job.total_bytes_processed for job in merges if job.total_bytes_processed]
+    if not sizes:
         raise Wrong("no MERGE of the backfill is among the project's newest jobs")
-    return f"{len(merges)} MERGE statements, at most {max(j.total_bytes_processed for j in merges):,} bytes"
+    return f"{len(sizes)} MERGE statements, at most {max(sizes):,} bytes"
 
 
 def check_billing_limit(place: Place) -> str:
@@ -225,9 +225,7 @@ def check_conflict(place: Place) -> str:
 def check_again(place: Place) -> str:
     """A second run changes nothing but what the deleted date left behind."""
     call("import", "--warehouse", place.address.text, *_export_box_scores(place))
-    run = call(
-        "backfill", "--warehouse", place.address.text, "--start-date", str(FIRST), "--end-date", str(LAST)
-    )
+    run = backfill(place.address.text)
     if run["records_created"] or run["records_updated"] or run["records_deleted"]:
         raise Wrong(f"a second run changed rows: {run}")
     return f"{run['records_unchanged']:,} rows unchanged"

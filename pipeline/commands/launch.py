@@ -1,0 +1,249 @@
+"""``launch`` and ``watch``: the job on Dataflow, from its plan to its summary."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import time
+from argparse import Namespace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pipeline.commands.console import add_command, emit, emit_json, emit_report, say, say_report
+from pipeline.commands.fill import read_attempts, tell_idle
+from pipeline.commands.progress import show_progress
+from pipeline.dataflow.naming import JobRun, read_labels
+from pipeline.dataflow.target import (
+    Service,
+    Target,
+    add_service_flags,
+    add_target_flags,
+    read_service,
+    read_target,
+)
+from pipeline.errors import BadInput, RemoteFailure
+from pipeline.flags import whole_number
+from pipeline.options import (
+    BACKFILL,
+    COMMANDS,
+    DAILY,
+    GAPS,
+    BackfillConfig,
+    add_mode_flags,
+    add_plan_flags,
+    add_warehouse_flags,
+    read_config,
+    read_daily_dates,
+)
+from pipeline.plan import list_days
+from pipeline.preflight import Preflight, check_dependencies
+from pipeline.progress import COMMIT_SHARE, count_run, list_run_steps
+from pipeline.report import suggest_command, to_json
+from pipeline.report_run import describe_plan, describe_run, summarize_run
+from pipeline.warehouse.base import RunRow, Warehouse
+from pipeline.warehouse.opening import open_warehouse
+
+if TYPE_CHECKING:
+    # Google's clients take half a second to import
+    from pipeline.dataflow.launching import Launch
+    from pipeline.dataflow.service import DataflowService, Job
+
+HELP = {
+    BACKFILL: "Launch a backfill on Dataflow and follow it to its commit.",
+    DAILY: "Launch a daily run on Dataflow and follow it to its commit.",
+    GAPS: "Launch a run over the open gaps on Dataflow and follow it to its commit.",
+}
+SPLITS = ("season", "month")
+MOST_JOBS = 25
+EXAMPLE = (
+    "--region us-central1 --template gs://BUCKET/feature-store.json --image REGION-docker.pkg.dev/P/R/N:TAG "
+    "--warehouse 'bigquery://PROJECT?temp=gs://BUCKET/temp'"
+)
+DATES = {BACKFILL: "--start-date 2018-10-16 --end-date 2019-06-13 ", DAILY: "", GAPS: ""}
+
+
+def add_commands(commands: Any) -> None:
+    parser = commands.add_parser(
+        "launch", help="Run the job on Dataflow.", description="Run the job on Dataflow, from its template."
+    )
+    modes = parser.add_subparsers(title="what to run", dest="launched", required=True)
+    for mode, name in COMMANDS.items():
+        example = f"feature-store launch {name} {DATES[mode]}{EXAMPLE}"
+        launched = add_command(modes, name, partial(run_launch, mode), HELP[mode], example)
+        add_mode_flags(launched, mode, local=False)
+        add_plan_flags(launched)
+        add_target_flags(launched)
+        if mode == BACKFILL:
+            add_split_flags(launched)
+    watch = add_command(
+        commands,
+        "watch",
+        run_watch,
+        "Follow a job on Dataflow to its end, and tell what became of its run.",
+        "feature-store watch 2026-11-21_02_06_04-1234567890 --region us-central1 "
+        "--warehouse bigquery://PROJECT",
+    )
+    watch.add_argument("job_id", metavar="JOB", help="the id of the job")
+    add_warehouse_flags(watch)
+    add_service_flags(watch)
+
+
+def add_split_flags(parser: argparse.ArgumentParser) -> None:
+    """A backfill as several launches."""
+    parser.add_argument("--split", choices=SPLITS, help="launch a job for every season or month of the dates")
+    parser.add_argument(
+        "--max-jobs",
+        type=whole_number(1, MOST_JOBS),
+        default=3,
+        metavar="N",
+        help="how many of them run at once (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="launch those too that a run with these options has committed"
+    )
+
+
+def run_launch(mode: str, arguments: Namespace) -> int:
+    target, now = read_target(arguments), datetime.now(UTC)
+    if mode == BACKFILL and arguments.split:
+        from pipeline.commands.launch_split import run_split
+
+        return run_split(target, arguments, now)
+    from pipeline.dataflow.launching import prepare_launch
+
+    requested: pa.Table | None = None
+    dates = Namespace(**vars(arguments))
+    if mode == DAILY:
+        read_daily_dates(dates, now)
+        # the job starts later, and must mean the same day
+        arguments.date = dates.end_date
+    elif mode == GAPS:
+        attempts = read_attempts(arguments)
+        if attempts.keys.num_rows == 0:
+            tell_idle(attempts, arguments)
+            return 0
+        requested = attempts.keys
+        days = list_days(requested)
+        dates.start_date, dates.end_date = days[0], days[-1]
+    config = read_config(dates, ())
+    launch = prepare_launch(target, mode, arguments, config, requested, now)
+    if arguments.dry_run:
+        return print_launch(launch, arguments)
+    return _launch_and_follow(launch, target, config, arguments)
+
+
+def print_launch(launch: Launch, arguments: Namespace) -> int:
+    """What would be asked for, and what it would do."""
+    from pipeline.dataflow.launching import describe_partitions
+
+    price, outlook = arguments.price_per_tib, launch.outlook
+    if arguments.json:
+        emit_json({**outlook.as_json(price), "partitions": launch.partitions, "request": launch.request})
+        return 0
+    for part in outlook.describe(price, [describe_partitions(launch)]):
+        emit_report(part)
+    emit_report("\nRequest")
+    emit(to_json(launch.request))
+    return 0
+
+
+def _launch_and_follow(launch: Launch, target: Target, config: BackfillConfig, arguments: Namespace) -> int:
+    from pipeline.dataflow.launching import describe_partitions
+    from pipeline.dataflow.service import DataflowService
+
+    service = DataflowService(target.service)
+    warehouse = open_warehouse(config.warehouse, config.lock_timeout)
+    say_report(describe_plan(launch.outlook.preflight, [describe_partitions(launch)]) + "\n")
+    job, run = start_job(service, launch)
+    row = follow_to_end(service, warehouse, job, run, quiet=arguments.debug)
+    return _tell_run(row, launch.outlook.preflight, config.warehouse, job.job_id, arguments.json)
+
+
+def start_job(service: DataflowService, launch: Launch) -> tuple[Job, JobRun]:
+    """The job of a launch and its run; those of an earlier launch of the same where that still runs."""
+    job, is_new = service.launch(launch.request)
+    if is_new:
+        say(f"launched job {job.job_id}, run {launch.run.run_id}")
+        return job, launch.run
+    run = read_labels(job.labels)
+    if run is None:
+        raise RemoteFailure(
+            f"job {job.job_id} of the name {launch.name} runs already, and does not say yet which run it is: "
+            "repeat the command in some minutes"
+        )
+    say(f"job {job.job_id} does this already, as run {run.run_id}")
+    return job, run
+
+
+def follow_to_end(
+    service: DataflowService, warehouse: Warehouse, job: Job, run: JobRun, *, quiet: bool = False
+) -> RunRow:
+    """The history row of the run when its job is over; raises why it failed.
+
+    Whoever is interrupted leaves the job as it is, and is told how to come back.
+    """
+    from pipeline.dataflow.following import follow_job, settle_run
+
+    began = time.monotonic()
+    try:
+        with show_progress(list_run_steps(run.rows, run.targets), COMMIT_SHARE, quiet=quiet) as progress:
+            for look in follow_job(service, job.job_id):
+                progress.note = look.note
+                if not count_run(progress, look.counters):
+                    progress.idle = time.monotonic() - began
+                job = look.job
+    except BaseException:
+        say(f"the job goes on; come back with\n  {suggest_watch(service.place, job.job_id, warehouse)}")
+        raise
+    return settle_run(warehouse, service, job, run)
+
+
+def suggest_watch(place: Service, job_id: str, warehouse: Warehouse) -> str:
+    """The command that follows a job again."""
+    words = [job_id, "--region", place.region, "--project", place.project]
+    if place.endpoint:
+        words += ["--dataflow-endpoint", place.endpoint]
+    return f"{suggest_command('watch', warehouse.address)} {shlex.join(words)}"
+
+
+def run_watch(arguments: Namespace) -> int:
+    from pipeline.dataflow.service import DataflowService
+
+    service = DataflowService(read_service(arguments))
+    warehouse = open_warehouse(arguments.warehouse, arguments.lock_timeout)
+    job, run = _await_run(service, arguments.job_id)
+    row = follow_to_end(service, warehouse, job, run, quiet=arguments.debug)
+    return _tell_run(row, _recall_preflight(warehouse, row), arguments.warehouse, job.job_id, arguments.json)
+
+
+def _await_run(service: DataflowService, job_id: str) -> tuple[Job, JobRun]:
+    """A job and its run, which a job of the schedule tells when its template has been launched."""
+    from pipeline.dataflow.following import explain_job, follow_job
+
+    for look in follow_job(service, job_id):
+        run = read_labels(look.job.labels)
+        if run is not None:
+            return look.job, run
+        say(f"job {job_id} is {look.note} and does not say yet which run it is")
+    if look.job.state == "DONE":
+        raise BadInput(f"job {job_id} ended well and has no run: it had nothing to do, or is another's")
+    raise explain_job(service, look.job)
+
+
+def _recall_preflight(warehouse: Warehouse, row: RunRow) -> Preflight | None:
+    """The preflight of a run over dates, as things are now; None for one over single gaps."""
+    if row["mode"] == GAPS:
+        return None
+    config = BackfillConfig(warehouse.address, row["start_date"], row["end_date"])
+    return check_dependencies(warehouse, config.make_targets(row["started_at"]), skip_checks=True)
+
+
+def _tell_run(row: RunRow, preflight: Preflight | None, warehouse: str, job_id: str, as_json: bool) -> int:
+    if as_json:
+        emit_json({**summarize_run(row, preflight, warehouse), "job_id": job_id})
+    else:
+        emit_report(describe_run(row, preflight, warehouse))
+    return 0

@@ -1,0 +1,100 @@
+"""The sdist and the wheel: what they hold and require, and that they run where nothing else is."""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+from boxscores import make_rows, write_file
+from dataflow.distributions import ROOT, UV, Distributions, install, run
+from emulators.environment import find_interpreter
+from terminal import DATES
+
+from pipeline.errors import UsageError
+from pipeline.versions import Versions, check_versions
+
+PINNED = re.compile(r"^([a-z0-9-]+)==([^ ;]+)", re.MULTILINE)
+
+
+def read_requirements(wheel: Path) -> dict[str, str]:
+    """The run-time requirements of a wheel: name -> what it says of the version."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (found for found in archive.namelist() if found.endswith(".dist-info/METADATA"))
+        metadata = message_from_bytes(archive.read(name))
+    lines = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
+    return dict(re.fullmatch(r"([a-z0-9-]+)(?:\[.*\])?(.*)", line).groups() for line in lines)
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_two_packages_whole_and_nothing_else(distributions: Distributions) -> None:
+    with zipfile.ZipFile(distributions.wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    sources = {
+        str(path.relative_to(ROOT))
+        for package in ("pipeline", "transforms")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert held == sources
+
+
+@pytest.mark.slow
+def test_the_sdist_holds_what_an_image_is_built_from(distributions: Distributions) -> None:
+    with tarfile.open(distributions.sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"requirements/run.lock", "requirements/build.lock", "templates/Dockerfile", "setup.py"} <= held
+
+
+@pytest.mark.slow
+def test_every_requirement_is_exact_and_the_locked_one(distributions: Distributions) -> None:
+    locked = dict(PINNED.findall((ROOT / "requirements" / "run.lock").read_text()))
+    required = read_requirements(distributions.wheel)
+    assert {"apache-beam", "pyarrow", "duckdb"} <= required.keys()
+    assert required == {name: f"=={locked[name]}" for name in required}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_it_runs_from_an_empty_environment_and_another_directory(
+    distributions: Distributions, tmp_path: Path, version: str
+) -> None:
+    interpreter = find_interpreter(version)
+    if interpreter is None:
+        pytest.skip(f"no Python {version} was found, on the path or among pyenv's versions")
+    python = install(distributions.wheel, interpreter, tmp_path / "venv")
+    run([UV, "pip", "check", "--python", python])
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    rows = write_file(make_rows(), elsewhere / "rows.parquet")
+    program = python.with_name("feature-store")
+    run([program, "import", rows], elsewhere)
+    # workers of their own, which find the packages only where they are installed
+    job = [python, "-m", "pipeline", "--mode=backfill", *DATES, "--direct_running_mode=multi_processing"]
+    done = run([*job, "--direct_num_workers=2", "--json"], elsewhere)
+    assert json.loads(done.stdout)["status"] == "success"
+    audit = run([program, "audit", "--json"], elsewhere)
+    assert json.loads(audit.stdout)["exit_code"] == 0
+
+
+@pytest.mark.slow
+def test_the_sdist_installs_by_itself(distributions: Distributions, tmp_path: Path) -> None:
+    run([UV, "venv", "--quiet", "--python", find_interpreter("3.11") or "3.11", tmp_path / "venv"])
+    python = tmp_path / "venv" / "bin" / "python"
+    # with the build tools that pip fetches for it, as pyproject.toml names them
+    run([UV, "pip", "install", "--quiet", "--python", python, "--no-deps", distributions.sdist])
+    run([python, "-c", "import pipeline, transforms"], tmp_path)
+
+
+def test_a_worker_of_another_version_is_refused_with_both_named() -> None:
+    here = Versions.here()
+    check_versions(here, Versions.here())
+    other = Versions(here.package, "2.76.0", here.python)
+    with pytest.raises(UsageError) as refused:
+        check_versions(here, other)
+    assert f"launched with {here}, the worker has {other}" in str(refused.value)
+    assert "Beam 2.76.0" in str(refused.value)
