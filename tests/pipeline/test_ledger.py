@@ -136,6 +136,18 @@ def test_a_gap_is_resolved_only_by_a_row_of_its_very_key(house: House) -> None:
         assert_that(gap, equal_to(expected))
 
 
+def test_a_gap_that_stays_was_not_closed_by_rows_of_its_date(house: House) -> None:
+    """Who is skipped again beside others who get their rows was never resolved, and so not reopened."""
+    newcomer = next(row for row in ROWS if row["game_date"] == EARLY) | {"player_lookup": "newcomer"}
+    house.put([*ROWS, newcomer])
+    house.commit(EARLY, EARLY)
+    opened = [key for key in house.read().open_gaps if key[1] == EARLY]
+    run = house.commit(EARLY, EARLY, bootstrap_days=0)
+    assert_that(run, has_entries(gaps_resolved=len(opened) - 1, gaps_opened=0, gaps_open=1))
+    gap = gap_of(house, ("newcomer", EARLY))
+    assert_that(gap, has_entries(resolved_at=None, reopened_at=None, attempt_count=2))
+
+
 def test_a_resolved_gap_stays_as_it_was_resolved(house: House) -> None:
     house.commit(EARLY, EARLY, bootstrap_days=0)
     before = gap_of(house, (PLAYER, EARLY))
