@@ -7,15 +7,16 @@ BENCH_READY := .venv/.bench-ready
 BENCH_JSON := benchmarks.json
 DEMO := demo.duckdb
 STAR := drewgranhamsr
+LOCATION := US
 TEMPLATE_METADATA := templates/metadata.json
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup emulators demo test test-fast test-bigquery test-dataflow lint format docs bench bench-full lock
-.PHONY: image template clean
+.PHONY: help setup emulators demo test test-fast test-bigquery verify-bigquery test-dataflow lint format docs
+.PHONY: bench bench-full lock image template clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with the locked dependencies and the project
 
@@ -50,6 +51,11 @@ test-fast: emulators ## run the suite without the slow tier
 
 test-bigquery: emulators ## run what speaks to BigQuery, on loopback
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/bigquery
+
+verify-bigquery: $(READY) ## ask a real, empty project what no emulator shows: PROJECT=... [LOCATION=US] [TEMP=gs://...]
+	@test -n "$(PROJECT)" || { echo "name an empty project: make verify-bigquery PROJECT=..."; exit 2; }
+	PYTHONPATH=tests $(BIN)/python -m verify.bigquery_project \
+	  "bigquery://$(PROJECT)?location=$(LOCATION)$(if $(TEMP),&temp=$(TEMP))"
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .

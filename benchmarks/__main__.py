@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import jobs
+from benchmarks.bigquery import measure_bigquery
 from benchmarks.contenders import NAIVE, SQL_SAME
 from benchmarks.daily import compare_sides, measure_daily
 from benchmarks.floor import measure_floor
@@ -45,6 +46,7 @@ BENCHMARKS = {
     "one-date": Benchmark(jobs.measure_one_date, (24,), (24, 240), 3),
     "daily": Benchmark(measure_daily, (24,), (24,), 3),
     "sides": Benchmark(compare_sides, (24,), (24,), 3),
+    "bigquery": Benchmark(measure_bigquery, (24,), (24,), 3),
     "floor": Benchmark(measure_floor, (24,), (24, 240), 1),
     "stages": Benchmark(jobs.divide_stages, (24,), (24, 240), 1),
 }

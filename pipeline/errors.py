@@ -20,6 +20,11 @@ expected, what was found, where, and what to do next; it never holds a whole row
 
 from __future__ import annotations
 
+import re
+
+LONGEST_REASON = 300
+_STAGE = re.compile(r"( \[while running '[^'\n]{1,200}'\])\s*\Z")
+
 
 class FeatureStoreError(Exception):
     """The root; also an internal error."""
@@ -89,7 +94,18 @@ _BY_NAME: dict[str, type[FeatureStoreError]] = {
 
 def describe_error(error: BaseException) -> str:
     """``Name: message``, the form in which a failed run stores its error."""
-    return f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, FeatureStoreError) else shorten_reason(str(error))
+    return f"{type(error).__name__}: {text}"
+
+
+def shorten_reason(text: str) -> str:
+    """What may be told of an error that others raised, which may quote a row: the beginning of its first
+    line, and the stage of the pipeline that Beam adds at the end."""
+    first = (text.splitlines() or [""])[0]
+    stage = _STAGE.search(text)
+    if stage is None:
+        return first[:LONGEST_REASON]
+    return first.removesuffix(stage[1])[:LONGEST_REASON] + stage[1]
 
 
 def restore_error(text: str) -> FeatureStoreError:

@@ -21,7 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_handlers
 from apache_beam.runners.runner import PipelineResult
 
-from pipeline.errors import FeatureStoreError, restore_error
+from pipeline.errors import FeatureStoreError, restore_error, shorten_reason
 
 SHUTDOWN_SECONDS = 30.0
 LOST_WORKER_SECONDS = 30.0
@@ -155,7 +155,11 @@ def restore_worker_error(error: Exception) -> Exception:
         return error
     last_lines = [_END_OF_FRAMES.split(block)[-1].strip() for block in _CHAINED.split(text)]
     ours = [lines for lines in last_lines if lines.startswith(_OURS)]
-    return restore_error(ours[-1].removeprefix(_OURS)) if ours else FeatureStoreError(last_lines[0])
+    return (
+        restore_error(ours[-1].removeprefix(_OURS))
+        if ours
+        else FeatureStoreError(shorten_reason(last_lines[0]))
+    )
 
 
 def _uses_processes(options: PipelineOptions) -> bool:

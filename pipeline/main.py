@@ -13,7 +13,7 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 
 from pipeline.commit import now
 from pipeline.costs import list_reads, refuse_costly
-from pipeline.errors import Conflict, FeatureStoreError, UsageError, restore_error
+from pipeline.errors import Conflict, FeatureStoreError, UsageError, restore_error, shorten_reason
 from pipeline.graph import build_graph
 from pipeline.local_runner import LOCAL_NAMES, LocalRunner, parallel_flags, run_watched
 from pipeline.options import BACKFILL, BackfillConfig
@@ -102,7 +102,7 @@ def run_job(
     except Exception as error:
         row = _record_failure(settling, run, error, clock())
         if row is None or row["status"] != "success":
-            explained = _explain_failure(row, error)
+            explained = _explain_failure(row, error, run.run_id)
             if explained is error:
                 raise
             raise explained from error
@@ -114,10 +114,10 @@ def run_job(
         raise
     finally:
         if not handed_over:
-            warehouse.close_staging(run.run_id)
+            _close_staging(warehouse, run.run_id)
     if handed_over:
         return RunReport(run_id, None, preflight)
-    row = warehouse.read_run(run.run_id)
+    row = _read_outcome(warehouse, run.run_id)
     if row is None or row["status"] != "success":
         raise FeatureStoreError(f"the pipeline ended, but run {run.run_id} is not committed")
     return RunReport(run_id, row, preflight)
@@ -175,7 +175,31 @@ def _record_failure(
         return None
 
 
-def _explain_failure(row: RunRow | None, error: Exception) -> FeatureStoreError:
+def _close_staging(warehouse: Warehouse, run_id: str) -> None:
+    """Removes the run's files; what cannot be removed now is no failure of the run."""
+    try:
+        warehouse.close_staging(run_id)
+    except Exception as error:
+        _log.warning("the files of run %s could not be removed: %s", run_id, error)
+
+
+def _read_outcome(warehouse: Warehouse, run_id: str) -> RunRow | None:
+    """The history row of a run whose pipeline came to its end; a read that fails is tried once more."""
+    try:
+        return warehouse.read_run(run_id)
+    except Exception:
+        _log.debug("the history row of run %s could not be read", run_id, exc_info=True)
+    try:
+        return warehouse.read_run(run_id)
+    except Exception as error:
+        kind = type(error) if isinstance(error, FeatureStoreError) else FeatureStoreError
+        raise kind(
+            f"run {run_id} is committed, but its history row could not be read: {error}\n"
+            f"Look at it with `feature-store runs {run_id}`"
+        ) from error
+
+
+def _explain_failure(row: RunRow | None, error: Exception, run_id: str) -> FeatureStoreError:
     """The error to raise: the one that the commit stored, however a runner wrapped it."""
     stored = restore_error(row["error"]) if row is not None else None
     if stored is not None and type(stored) is not FeatureStoreError:
@@ -183,5 +207,11 @@ def _explain_failure(row: RunRow | None, error: Exception) -> FeatureStoreError:
     if isinstance(error, FeatureStoreError):
         return error
     # Beam wraps what it cannot build anew in a RuntimeError whose text begins with the real name
-    named = str(error) if type(error) is RuntimeError else f"{type(error).__name__}: {error}"
+    reason = shorten_reason(str(error))
+    named = reason if type(error) is RuntimeError else f"{type(error).__name__}: {reason}"
+    if row is None:
+        return FeatureStoreError(
+            f"the pipeline failed: {named}\nWhat became of it could not be read: if "
+            f"`feature-store runs {run_id}` knows no such run, nothing was published"
+        )
     return FeatureStoreError(f"the pipeline failed, nothing was published: {named}")

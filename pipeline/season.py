@@ -27,13 +27,21 @@ class DateRange:
     @classmethod
     def inclusive(cls, first: date, last: date) -> DateRange:
         """The range that the flags ``--start-date`` and ``--end-date`` name."""
-        if first > last:
-            raise UsageError(f"--start-date {first} is after --end-date {last}: give the earlier date first")
+        check_order(first, last)
         if (last - first).days >= LONGEST_RANGE_DAYS:
             raise UsageError(f"{first} to {last} is more than {LONGEST_RANGE_DAYS} days: check the years")
         if last > LAST_DAY:
             raise UsageError(f"expected a last date of {LAST_DAY} at most, found {last}")
         return cls(first, last + timedelta(days=1))
+
+    @classmethod
+    def spanning(cls, first: date, last: date) -> DateRange:
+        """From the first to the last date that a table holds, however far apart one absurd row puts them.
+
+        Without the last day of the calendar, which no half-open range can hold.
+        """
+        start = min(first, LAST_DAY)
+        return cls(start, max(start, min(last, LAST_DAY)) + timedelta(days=1))
 
     @property
     def last(self) -> date:
@@ -61,6 +69,12 @@ class DateRange:
 
     def __str__(self) -> str:
         return f"{self.start} to {self.last}"
+
+
+def check_order(first: date, last: date) -> None:
+    """Raises ``UsageError`` when ``--start-date`` is after ``--end-date``."""
+    if first > last:
+        raise UsageError(f"--start-date {first} is after --end-date {last}: give the earlier date first")
 
 
 def merge_days(days: Iterable[date]) -> list[DateRange]:

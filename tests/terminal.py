@@ -48,6 +48,5 @@ def spawn(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         check=False,
-        timeout=60,
-        **{"capture_output": True, **options},
+        **{"capture_output": True, "timeout": 60, **options},
     )

@@ -13,13 +13,12 @@ from typing import NoReturn
 
 from pipeline.commands import completion, explain, fill, gaps, init, launch, ledger, load, query, run, runs
 from pipeline.commands.console import emit_json, prepare_streams, say, say_error
-from pipeline.errors import INTERRUPTED, TERMINATED, FeatureStoreError, UsageError
+from pipeline.errors import INTERRUPTED, TERMINATED, FeatureStoreError, UsageError, shorten_reason
 from pipeline.flags import FlagParser
 from pipeline.options import name_argument, normalize_flags
 from pipeline.report import escape_controls
 
 Command = Callable[..., int]
-LONGEST_REASON = 300
 
 
 class Terminated(BaseException):
@@ -57,9 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Terminated:
         return _leave(TERMINATED, "terminated", as_json)
     except Exception as error:
-        # what others raise may quote a row: the first line is enough for a person
-        reason = (str(error).splitlines() or [""])[0][:LONGEST_REASON]
-        internal = FeatureStoreError(f"internal error, {type(error).__name__}: {reason}; --debug shows where")
+        reason = f"{type(error).__name__}: {shorten_reason(str(error))}"
+        internal = FeatureStoreError(f"internal error, {reason}; --debug shows where")
         return _explain(internal, FeatureStoreError.exit_code, as_json, debug)
     finally:
         signal.signal(signal.SIGTERM, previous)

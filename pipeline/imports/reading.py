@@ -23,6 +23,9 @@ from pipeline.imports.exports import Recognition
 
 LARGEST_FILE_BYTES = 8 * 2**30
 MOST_COLUMNS = 1_000
+MOST_ROWS = 50_000_000
+"""Of a Parquet file, whose size says little of what it unpacks to."""
+
 LONGEST_HEADER = 2**20
 SCANNED_BYTES = 2**24
 SHOWN_NAMES = 8
@@ -80,6 +83,10 @@ def read_parquet(path: Path, recognise: Recognise) -> RawFile:
         if head.read(4) != b"PAR1":  # Arrow reads the end of the file only
             raise BadInput(f"{path}: does not begin like a Parquet file; fetch it again. Nothing was loaded")
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        if file.metadata.num_rows > MOST_ROWS:
+            raise BadInput(
+                f"{path}: {file.metadata.num_rows} rows, at most {MOST_ROWS} are read; split it by season"
+            )
         names = list(file.schema_arrow.names)
         recognition = _recognise_columns(path, names, recognise)
         return RawFile(file.read(columns=recognition.sources), names, recognition)

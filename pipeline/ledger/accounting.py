@@ -73,7 +73,9 @@ def choose_dates(warehouse: Warehouse, first: date | None, last: date | None, to
     earliest = min((low for low, _ in bounds), default=today)
     latest = max((high for _, high in bounds), default=today)
     start = first or min(earliest, last or earliest)
-    return DateRange.inclusive(start, last or max(latest, start))
+    if first and last:
+        return DateRange.inclusive(first, last)
+    return DateRange.spanning(start, last or max(latest, start))
 
 
 def plan_accounts(warehouse: Warehouse, dates: DateRange, today: date) -> Plan:

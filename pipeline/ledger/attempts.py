@@ -19,6 +19,7 @@ from pipeline.ledger.survey import RUN_CLOSES, find_open_gaps, survey_found
 from pipeline.season import DateRange
 from pipeline.shapes import find_shape_problems
 from pipeline.warehouse.base import Warehouse
+from pipeline.warehouse.sql import is_identifier
 from transforms.gaps import Admission
 from transforms.people import has_key
 from transforms.schema import FEATURE_STORE_GAPS, STAGED_TARGETS, Table
@@ -69,7 +70,7 @@ def choose_attempts(
 def name_keys_table(path: str) -> Table:
     """A table of keys by its name; ``UsageError`` when the name is none."""
     dataset, dot, name = path.partition(".")
-    if not (dot and path.isascii() and dataset.isidentifier() and name.isidentifier()):
+    if not (dot and is_identifier(dataset) and is_identifier(name)):
         raise UsageError(f"--gaps-table: expected DATASET.TABLE, found {path[:80]!r}")
     return Table(dataset, name, STAGED_TARGETS, key=KEY, partition="game_date", required=KEY)
 
@@ -80,7 +81,7 @@ def _take_listed(warehouse: Warehouse, gaps: pa.Table, listed: Table) -> pa.Tabl
     if problems:
         raise WrongShape(f"--gaps-table: {'; '.join(problems)}")
     days = pc.min_max(gaps.column("game_date")).as_py()
-    dates = DateRange.inclusive(days["min"], days["max"])
+    dates = DateRange.spanning(days["min"], days["max"])
     keys = warehouse.open_reader({listed.path: KEY}).read_side(listed, dates.start, dates.end)
     lookup = gaps.column("player_lookup").combine_chunks().dictionary_encode()
     mine = pa.table([lookup, gaps.column("game_date")], names=list(KEY))

@@ -19,19 +19,17 @@ from pipeline.ledger.survey import ADMIT_EARLY, ADMIT_INJURED, OPTIONAL, RUN_CLO
 from pipeline.plan import merge_windows
 from pipeline.report import suggest_command
 from pipeline.season import DateRange
+from pipeline.warehouse.bigquery_address import BIGQUERY, parse_address
 from transforms.gaps import Admission
 from transforms.schema import FEATURE_STORE_GAPS
 
-DATAFLOW = (
-    "--runner=DataflowRunner --project=PROJECT --region=REGION --temp_location=gs://BUCKET/temp "
-    "--warehouse=bigquery://PROJECT"
-)
-"""What a launch on Dataflow needs besides; the words in capitals are the reader's to fill in."""
+EXAMPLE = "bigquery://PROJECT"
+"""Where a launch on Dataflow writes when the warehouse at hand is on this machine."""
 
 
 @dataclass(frozen=True)
 class Fill:
-    """A range of gaps and the command that closes them: ``local``, on the embedded warehouse, and
+    """A range of gaps and the command that closes them: ``local``, on the warehouse at hand, and
     ``dataflow``, on BigQuery. ``option``: what the command admits that was not asked for."""
 
     dates: DateRange
@@ -83,7 +81,7 @@ def admit(admission: Admission, option: str) -> Admission:
 def write_commands(
     dates: DateRange, admission: Admission, choice: GapChoice, warehouse: str
 ) -> tuple[str, str]:
-    """The command for a shell on the embedded warehouse, and for a launch on Dataflow."""
+    """The command for a shell on the warehouse at hand, and for a launch on Dataflow."""
     flags: dict[str, str] = {"start-date": str(dates.start), "end-date": str(dates.last)}
     usual = Admission()
     if admission.bootstrap_days != usual.bootstrap_days:
@@ -101,5 +99,22 @@ def write_commands(
     remote = " ".join(shlex.quote(f"--{name.replace('-', '_')}={value}") for name, value in flags.items())
     return (
         f"{suggest_command('fill-gaps', warehouse)} {local}",
-        f"python -m pipeline --mode=gaps --gaps-table={FEATURE_STORE_GAPS.path} {remote} {DATAFLOW}",
+        f"python -m pipeline --mode=gaps --gaps-table={FEATURE_STORE_GAPS.path} {remote} "
+        + _name_dataflow(warehouse),
     )
+
+
+def _name_dataflow(warehouse: str) -> str:
+    """What a launch on Dataflow needs besides; the words in capitals are the reader's to fill in."""
+    project, temp, address = "PROJECT", None, EXAMPLE
+    if warehouse.startswith(BIGQUERY):
+        place = parse_address(warehouse)
+        project, temp, address = place.project, place.temp, warehouse
+    flags = {
+        "runner": "DataflowRunner",
+        "project": project,
+        "region": "REGION",
+        "temp_location": temp or "gs://BUCKET/temp",
+        "warehouse": address,
+    }
+    return " ".join(shlex.quote(f"--{name}={value}") for name, value in flags.items())

@@ -59,7 +59,7 @@ def read_runs(warehouse: Warehouse, dates: DateRange) -> pa.Table:
     # a run stands under its last date
     if bounds is None or bounds[1] < dates.start:
         return pa.schema([RUN_HISTORY.schema.field(name) for name in RUN_FACTS]).empty_table()
-    runs = warehouse.read_window(RUN_HISTORY, RUN_FACTS, DateRange.inclusive(dates.start, bounds[1]))
+    runs = warehouse.read_window(RUN_HISTORY, RUN_FACTS, DateRange.spanning(dates.start, bounds[1]))
     begins_inside = pc.less(runs.column("start_date"), pa.scalar(dates.end, pa.date32()))
     return runs.filter(pc.and_(pc.equal(runs.column("status"), "success"), begins_inside))
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from pipeline.ledger.gap_choice import GapChoice
 from pipeline.ledger.judging import Judgement, judge_keys
 from pipeline.preflight import check_dependencies
-from pipeline.season import DateRange
+from pipeline.season import DateRange, check_order
 from pipeline.warehouse.base import Warehouse
 from transforms.arrays import Bools
 from transforms.contracts import TargetSpec
@@ -147,11 +147,11 @@ def find_open_gaps(warehouse: Warehouse, choice: GapChoice) -> pa.Table:
         return FEATURE_STORE_GAPS.schema.empty_table()
     first, last = choice.start_date or bounds[0], choice.end_date or bounds[1]
     if choice.start_date and choice.end_date:
-        DateRange.inclusive(first, last)
+        check_order(first, last)
     first, last = max(first, bounds[0]), min(last, bounds[1])
     if first > last:
         return FEATURE_STORE_GAPS.schema.empty_table()
-    return warehouse.read_open_gaps(DateRange.inclusive(first, last), choice.reason, choice.player)
+    return warehouse.read_open_gaps(DateRange.spanning(first, last), choice.reason, choice.player)
 
 
 def _judge(warehouse: Warehouse, keys: pa.Table, admission: Admission, now: datetime) -> Judgement:

@@ -140,17 +140,25 @@ class BigQueryWarehouse:
         return _list_tuples(self._jobs.ask(self._sql.count_by_date(table, dates)))
 
     def find_date_bounds(self, table: Table) -> tuple[date, date] | None:
-        if self.describe(table) is None:
+        stored = Tables(self._jobs).find(table)
+        if stored is None:
             return None
+        partitioned = (
+            stored.time_partitioning is not None and stored.time_partitioning.field == table.partition
+        )
+        ranges = self._find_partitions(table) if partitioned else (ALL_DATES, ALL_DATES)
+        if ranges is None:
+            return None
+        first, last = self._jobs.ask_one(self._sql.find_extremes(table, *ranges))
+        if first is None or last is None:
+            # the metadata is newer than the snapshot: rows that it counts are not there yet, or not any more
+            first, last = self._jobs.ask_one(self._sql.find_extremes(table, ALL_DATES, ALL_DATES))
+        return None if first is None else (first, last)
+
+    def _find_partitions(self, table: Table) -> tuple[DateRange, DateRange] | None:
+        """The dates of the first and of the last partition that hold rows; None when none does."""
         first, last = self._jobs.ask_one(self._sql.find_partitions(table))
-        if first is None:
-            return None
-        ranges = (read_partition(first), read_partition(last))
-        found: tuple[date | None, date | None] = self._jobs.ask_one(self._sql.find_extremes(table, *ranges))
-        if found[0] is None or found[1] is None:
-            # the metadata is newer than the snapshot: rows that it names are not there yet, or not any more
-            found = self._jobs.ask_one(self._sql.find_extremes(table, ALL_DATES, ALL_DATES))
-        return None if found[0] is None or found[1] is None else (found[0], found[1])
+        return None if first is None else (read_partition(first), read_partition(last))
 
     def read_row(self, table: Table, player: str, day: date) -> dict[str, Any] | None:
         if self.describe(table) is None:
@@ -183,14 +191,14 @@ class BigQueryWarehouse:
         bounds = self.find_date_bounds(PLAYER_GAME_SUMMARY)
         if bounds is None:
             return []
-        query = make_query(PLAYER_GAME_SUMMARY, DateRange.inclusive(*bounds))
+        query = make_query(PLAYER_GAME_SUMMARY, DateRange.spanning(*bounds))
         return list(self._jobs.ask(query, params).column(0).to_pylist())
 
     def find_first_dates(self) -> pa.Table:
         bounds = self.find_date_bounds(PLAYER_GAME_SUMMARY)
         if bounds is None:
             return STAGED_TARGETS.empty_table()
-        query = self._sql.find_first_dates(PLAYER_GAME_SUMMARY, DateRange.inclusive(*bounds))
+        query = self._sql.find_first_dates(PLAYER_GAME_SUMMARY, DateRange.spanning(*bounds))
         return self._jobs.ask(query)
 
     def read_open_gaps(self, dates: DateRange, reason: str | None, player: str | None) -> pa.Table:

@@ -41,7 +41,7 @@ def list_changes(jobs: Jobs, sql: BigQuerySql, find_bounds: FindBounds, since: d
 
 def _read_dates(row: dict[str, date | None]) -> DateRange | None:
     first, last = row["first_date"], row["last_date"]
-    return None if first is None or last is None else DateRange.inclusive(first, last)
+    return None if first is None or last is None else DateRange.spanning(first, last)
 
 
 def _list_processed(
@@ -51,9 +51,9 @@ def _list_processed(
     bounds = find_bounds(table)
     if bounds is None:
         return []
-    query = sql.list_changed_dates(table, DateRange.inclusive(*bounds))
+    query = sql.list_changed_dates(table, DateRange.spanning(*bounds))
     days, instants = (column.to_pylist() for column in jobs.ask(query, {"since": since}).columns)
     return [
-        InputChange(table.path, at, DateRange.inclusive(day, day))
+        InputChange(table.path, at, DateRange.spanning(day, day))
         for day, at in zip(days, instants, strict=True)
     ]

@@ -62,7 +62,9 @@ class CommitSql:
     def _bound(self, table: Table, alias: str) -> str:
         """Which rows of an output table, by its alias, the run may touch."""
         dates = self.sql.bound_dates(table, self.request.targets, alias)
-        return f"{dates} AND {self._exists(REQUESTED, alias)}" if self.request.requested else dates
+        return (
+            f"{dates} AND {self._exists(REQUESTED, alias)}" if self.request.requested is not None else dates
+        )
 
     def _exists(self, kind: str, alias: str, condition: str = "") -> str:
         return (
@@ -93,7 +95,7 @@ class CommitSql:
             for kind in (TARGETS, FEATURES, GAPS)
         )
         outside = f"NOT ({self.sql.bound_dates(FEATURE_STORE, self.request.targets, 't')})"
-        if self.request.requested:
+        if self.request.requested is not None:
             outside += f" OR NOT {self._exists(REQUESTED, 't')}"
         broken = " OR ".join(self._break_value(feature) for feature in VECTOR)
         return [

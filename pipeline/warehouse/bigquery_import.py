@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -98,7 +98,7 @@ def _meet_stored(
         older=found["older"],
         removed=found["removed"],
         version=found["version"],
-        changed=None if first is None or last is None else DateRange(first, last + timedelta(days=1)),
+        changed=None if first is None or last is None else DateRange.spanning(first, last),
     )
 
 
@@ -109,14 +109,14 @@ def _find_dates(rows: pa.Table, table: Table) -> DateRange | None:
     days = pc.min_max(rows.column(table.partition)).as_py()
     if days["min"] is None:
         return DateRange(date.min, date.min)
-    return DateRange(days["min"], days["max"] + timedelta(days=1))
+    return DateRange.spanning(days["min"], days["max"])
 
 
 def _extend(dates: DateRange | None, stored: tuple[date, date] | None) -> DateRange | None:
     if dates is None or stored is None:
         return dates
-    first, last = stored
-    return DateRange(min(first, dates.start), max(last + timedelta(days=1), dates.end))
+    known = DateRange.spanning(*stored)
+    return DateRange(min(known.start, dates.start), max(known.end, dates.end))
 
 
 def _find_casts(stored: bigquery.Table | None) -> dict[str, str]:

@@ -33,7 +33,7 @@ def name_people(
     """With the people of the import, seen in all that is stored; records their aliases when asked."""
     if bounds is None:
         return outcome
-    dates = DateRange.inclusive(*bounds)
+    dates = DateRange.spanning(*bounds)
     return replace(
         outcome,
         several_lookups=_list_several(jobs, incoming, dates, "universal_player_id", "player_lookup"),

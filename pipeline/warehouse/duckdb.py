@@ -161,7 +161,7 @@ class DuckDBWarehouse:
         bounds = self.find_date_bounds(PLAYER_GAME_SUMMARY)
         if bounds is None:
             return []
-        query = make_query(PLAYER_GAME_SUMMARY, DateRange.inclusive(*bounds))
+        query = make_query(PLAYER_GAME_SUMMARY, DateRange.spanning(*bounds))
         with self.open() as connection:
             return [row[0] for row in connection.execute(query, params).fetchall()]
 
@@ -169,7 +169,7 @@ class DuckDBWarehouse:
         bounds = self.find_date_bounds(PLAYER_GAME_SUMMARY)
         if bounds is None:
             return STAGED_TARGETS.empty_table()
-        query = sql.find_first_dates(PLAYER_GAME_SUMMARY, DateRange.inclusive(*bounds))
+        query = sql.find_first_dates(PLAYER_GAME_SUMMARY, DateRange.spanning(*bounds))
         with self.open() as connection:
             return connection.sql(query).to_arrow_table()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import duckdb
 
@@ -27,7 +27,7 @@ def list_changes(connection: duckdb.DuckDBPyConnection, since: datetime) -> list
         ).fetchall()
         logged = {path for path, *_ in rows}
         found = [
-            InputChange(path, at, None if first is None else DateRange.inclusive(first, last))
+            InputChange(path, at, None if first is None else DateRange.spanning(first, last))
             for path, at, first, last in rows
             if at > since
         ]
@@ -44,6 +44,6 @@ def _list_processed(connection: duckdb.DuckDBPyConnection, since: datetime) -> l
     first, last = fetch_one(connection, sql.find_date_bounds(table))
     if first is None:
         return []
-    dates = DateRange(first, last + timedelta(days=1))
+    dates = DateRange.spanning(first, last)
     rows = connection.execute(sql.list_changed_dates(table, dates), {"since": since}).fetchall()
-    return [InputChange(table.path, at, DateRange.inclusive(day, day)) for day, at in rows]
+    return [InputChange(table.path, at, DateRange.spanning(day, day)) for day, at in rows]

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ def connect(
     read_only: bool,
     create: bool = False,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+    open_file: Callable[..., duckdb.DuckDBPyConnection] = duckdb.connect,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the file, closed at the end; waits for whoever holds it.
 
@@ -60,9 +63,9 @@ def connect(
     if read_only and shared is not None:
         yield shared
         return
-    deadline = time.monotonic() + lock_timeout
+    waiting = _Waiting(lock_timeout, clock() + lock_timeout, sleep, clock)
     with nullcontext() if read_only else _claim_writing(path, lock_timeout):
-        connection = _open(path, deadline, lock_timeout, sleep, read_only=read_only, create=create)
+        connection = _open(path, waiting, open_file, read_only=read_only, create=create)
         try:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
@@ -96,11 +99,20 @@ def _claim_writing(path: str, lock_timeout: float) -> Iterator[None]:
         lock.release()
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """How long a connection waits for a holder, and by which clock."""
+
+    timeout: float
+    deadline: float
+    sleep: Callable[[float], None]
+    clock: Callable[[], float]
+
+
 def _open(
     path: str,
-    deadline: float,
-    lock_timeout: float,
-    sleep: Callable[[float], None],
+    waiting: _Waiting,
+    open_file: Callable[..., duckdb.DuckDBPyConnection],
     *,
     read_only: bool,
     create: bool,
@@ -113,15 +125,15 @@ def _open(
                 )
             if create and not Path(path).parent.is_dir():
                 raise BadInput(f"there is no directory {Path(path).parent} for the warehouse: make it first")
-            return duckdb.connect(path, read_only=read_only, config=dict(CONFIGURATION))
+            return open_file(path, read_only=read_only, config=dict(CONFIGURATION))
         except (duckdb.Error, OSError) as error:
             holder = find_holder(error)
             if holder is None:
                 first = (str(error).splitlines() or [type(error).__name__])[0]
                 raise BadInput(f"the warehouse {path} cannot be opened as a DuckDB file: {first}") from error
-            if time.monotonic() >= deadline:
-                raise WarehouseLocked(_explain_locked(path, holder, lock_timeout)) from error
-        sleep(RETRY_SECONDS)
+            if waiting.clock() >= waiting.deadline:
+                raise WarehouseLocked(_explain_locked(path, holder, waiting.timeout)) from error
+        waiting.sleep(RETRY_SECONDS)
 
 
 def find_holder(error: Exception) -> str | None:

@@ -212,7 +212,7 @@ def find_stored_dates(
     if table.partition is None:
         return None
     first, last = fetch_one(connection, sql.find_date_bounds(table))
-    return None if first is None else DateRange(first, last + timedelta(days=1))
+    return None if first is None else DateRange.spanning(first, last)
 
 
 def insert_incoming(

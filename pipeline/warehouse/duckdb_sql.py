@@ -50,6 +50,11 @@ class DuckDBSql(Sql):
         kind = "JSON" if field.name in table.json_columns else self.name_type(field.type)
         return f"{self.quote(field.name)} {kind}"
 
+    def find_date_bounds(self, table: Table) -> str:
+        """First and last date, answered from the file's statistics: no row is read."""
+        day = self.quote(table.partition or "")
+        return f"SELECT MIN({day}), MAX({day}) FROM {self.name_source(table)}"
+
     def name_type(self, kind: pa.DataType) -> str:
         if pa.types.is_dictionary(kind):
             return self.name_type(kind.value_type)

@@ -26,9 +26,14 @@ PROCESSOR_NAME = "MLFeatureStoreProcessor"
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
+def is_identifier(name: str) -> bool:
+    """Whether it is a plain ASCII identifier."""
+    return _IDENTIFIER.fullmatch(name) is not None
+
+
 def check_identifier(name: str) -> str:
     """The name; raises when it is not a plain ASCII identifier."""
-    if not _IDENTIFIER.fullmatch(name):
+    if not is_identifier(name):
         raise FeatureStoreError(f"expected a plain SQL identifier, found {name[:80]!r}")
     return name
 
@@ -128,11 +133,6 @@ class Sql(ABC):
 
     def count_window(self, table: Table, dates: DateRange) -> str:
         return f"SELECT COUNT(*) FROM {self.name_source(table)} WHERE {self.bound_dates(table, dates)}"
-
-    def find_date_bounds(self, table: Table) -> str:
-        """First and last date, answered from the file's statistics: no row is read."""
-        day = self.quote(table.partition or "")
-        return f"SELECT MIN({day}), MAX({day}) FROM {self.name_source(table)}"
 
     def find_first_dates(self, table: Table, dates: DateRange) -> str:
         """(lookup, first date) of each lookup that has rows in a window."""

@@ -49,8 +49,8 @@ class LocalStager:
                 fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise FeatureStoreError(
-                f"cannot keep the run's files in {directory}: {error.strerror or error}; "
-                "the directory of the warehouse must be writable"
+                f"cannot keep the run's files in {directory}: {error.strerror or error}; the directory "
+                f"of the warehouse must be writable, and {directory.parent.name} no link and no file"
             ) from error
         return cls(str(directory))
 
@@ -147,9 +147,12 @@ def _lock_root(root: Path) -> Iterator[None]:
 
 
 def _take_root(root: Path) -> int | None:
-    """A descriptor that holds the lock of the root; None when another run removed it meanwhile."""
+    """A descriptor that holds the lock of the root; None when another run removed it meanwhile.
+
+    A link in its place is refused: what it leads to is not ours to tidy.
+    """
     try:
-        held = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        held = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
     fcntl.flock(held, fcntl.LOCK_EX)

@@ -6,17 +6,15 @@ failure a parametrised test names its seed; the same test id replays it.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import resource
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -25,6 +23,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from children import FORKS, PATIENCE, Child
 from hamcrest import (
     all_of,
     assert_that,
@@ -69,48 +68,11 @@ from pipeline.warehouse.staging import LocalStager, remove_staging
 
 ROWS = make_league(players=4)
 DAYS = list_dates(ROWS)
-PATIENCE = 60.0
 FIRST_CHANGE = 20
 """The statements of a commit before this one only look."""
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["pytest", "hamcrest", "pipeline.main", "pipeline.commands.app", "pyarrow.parquet", "warehouse"]
-)
 
 
 # Children
-
-
-def enter(target: Callable[..., int | None], log: str, arguments: tuple[Any, ...]) -> None:
-    """What a child does: its output goes to a file, its answer is its exit code."""
-    sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(sink, 1)
-    os.dup2(sink, 2)
-    sys.exit(target(*arguments))
-
-
-class Child:
-    """A forked process; one that does not end in time is killed and fails the test."""
-
-    def __init__(self, target: Callable[..., int | None], *arguments: Any, log: Path) -> None:
-        self.log = log
-        self.process = FORKS.Process(target=enter, args=(target, str(log), arguments), daemon=True)
-        self.process.start()
-
-    def wait(self, timeout: float = PATIENCE) -> int | None:
-        self.process.join(timeout)
-        if self.process.exitcode is None:
-            self.process.kill()
-            self.process.join()
-            pytest.fail(f"the child did not end within {timeout:g} s; it said: {self.output}")
-        return self.process.exitcode
-
-    def send(self, number: int) -> None:
-        os.kill(self.process.pid or 0, number)
-
-    @property
-    def output(self) -> str:
-        return self.log.read_text() if self.log.exists() else ""
 
 
 def command(house: House, *options: str) -> list[str]:

@@ -292,6 +292,26 @@ def test_a_command_says_what_was_asked_for_and_reads_back_from_a_shell(
         )
 
 
+@pytest.mark.parametrize(
+    ("parts", "temp"), [("", "gs://BUCKET/temp"), ("&temp=gs://mine/tmp", "gs://mine/tmp")]
+)
+def test_a_launch_keeps_the_bigquery_warehouse_at_hand(parts: str, temp: str) -> None:
+    address = f"bigquery://my-project?location=EU{parts}"
+    dates = DateRange.inclusive(LATE, LATE)
+    local, dataflow = write_commands(dates, Admission(), ALL_GAPS, address)
+    assert_that(shlex.split(local), has_items("--warehouse", address))
+    assert_that(
+        shlex.split(dataflow)[-5:],
+        contains_exactly(
+            "--runner=DataflowRunner",
+            "--project=my-project",
+            "--region=REGION",
+            f"--temp_location={temp}",
+            f"--warehouse={address}",
+        ),
+    )
+
+
 def test_options_that_are_the_jobs_own_are_left_out() -> None:
     local, dataflow = write_commands(
         DateRange.inclusive(START, START), Admission(), ALL_GAPS, DEFAULT_WAREHOUSE

@@ -1,0 +1,1 @@
+"""What no emulator can show, asked once of the real service."""
