@@ -103,6 +103,7 @@ KINDS = (
     Kind("fetch-rows", "rest", "GET", r"/queries/.*fields="),
     Kind("open-session", "grpc", "GRPC", "CreateReadSession$"),
     Kind("read-rows", "grpc", "GRPC", "ReadRows$"),
+    Kind("find-bucket", "gcs", "GET", r"/b/[^/?]+\?"),
     Kind("write-object", "gcs", "POST", r"^/upload/storage"),
     Kind("list-objects", "gcs", "GET", r"/b/[^/]+/o\?"),
     Kind("remove-object", "gcs", "DELETE", r"/b/[^/]+/o/"),

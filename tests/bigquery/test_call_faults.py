@@ -51,6 +51,8 @@ RUNNING = {
     "ask",
     "fetch-rows",
 }
+ASIDE = {"find-job", "find-bucket"}
+"""Calls that are made only now and then: of jobs that take their time, and by the client aside."""
 NAMED = re.compile(r"import-|\d{8}T")
 
 
@@ -103,7 +105,7 @@ def test_every_call_is_of_a_named_kind(make_house, undisturbed, route):
     assert unnamed == []
     seen = {kind.name for kind in KINDS if house.matching(kind)}
     others = set.union(*(ONLY[other] for other in ROUTES if other != route))
-    assert {kind.name for kind in KINDS} - others - {"find-job"} <= seen | ONLY["upload"]
+    assert {kind.name for kind in KINDS} - others - ASIDE <= seen | ONLY["upload"]
     check_done_once(house)
     check_tables(house, undisturbed.after_keys, runs=2)
     assert house.list_scratch() == []
@@ -199,7 +201,7 @@ def test_an_error_is_told_where_nothing_can_be_recorded(make_house, capsys):
 SINGLE = [
     (name, fault)
     for name, fault in product(BY_NAME, REST_FAULTS)
-    if name not in ONLY["bucket"] | ONLY["resumable"] | {"find-dataset", "find-job"}
+    if name not in ONLY["bucket"] | ONLY["resumable"] | ASIDE | {"find-dataset"}
 ]
 
 
