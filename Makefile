@@ -8,7 +8,7 @@ BENCH_JSON := benchmarks.json
 DEMO := demo.duckdb
 STAR := drewgranhamsr
 LOCATION := US
-END_TO_END := $(addprefix tests/pipeline/test_, job.py daily.py gap_runs.py fill_gaps.py season_start.py commit.py)
+END_TO_END := $(addprefix tests/pipeline/test_, job.py daily.py gap_runs.py fill_gaps.py)
 TEMPLATE_METADATA := templates/metadata.json
 export UV_PYTHON_DOWNLOADS := never
 
