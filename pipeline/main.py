@@ -22,6 +22,7 @@ from pipeline.remote_runner import count_workers, label_job, run_remotely
 from pipeline.run_ids import make_run_id
 from pipeline.run_rows import RunSpec, build_failed_row
 from pipeline.warehouse.base import RunRow, Warehouse
+from pipeline.warehouse.bigquery_address import parse_address
 from pipeline.warehouse.opening import open_warehouse
 
 SETTLE_SECONDS = 5.0
@@ -125,20 +126,36 @@ def run_job(
 
 def make_pipeline_options(config: BackfillConfig, warehouse: Warehouse) -> PipelineOptions:
     """Beam's options; the runner is always named, and local unless another one is asked for."""
-    options = PipelineOptions([*parallel_flags(config.parallel), *config.beam_args])
+    options = PipelineOptions([*config.beam_args])
     standard = options.view_as(StandardOptions)
     standard.runner = standard.runner or "DirectRunner"
-    if standard.runner not in LOCAL_NAMES and not warehouse.is_remote:
-        raise UsageError(
-            f"--runner={standard.runner} cannot reach the embedded warehouse "
-            f"{config.warehouse}: leave the flag out, or use DirectRunner"
-        )
+    if standard.runner not in LOCAL_NAMES:
+        if not warehouse.is_remote:
+            raise UsageError(
+                f"--runner={standard.runner} cannot reach the embedded warehouse "
+                f"{config.warehouse}: leave the flag out, or use DirectRunner"
+            )
+        if parse_address(config.warehouse).temp is None:
+            raise UsageError(
+                f"the workers of --runner={standard.runner} share no disk: name a folder for the files of a "
+                "run, --warehouse='bigquery://PROJECT?temp=gs://BUCKET/PATH'"
+            )
+        return options
+    options = PipelineOptions([*parallel_flags(config.parallel), *config.beam_args])
+    options.view_as(StandardOptions).runner = standard.runner
     if options.view_as(DirectOptions).direct_running_mode == "multi_threading":
         raise UsageError(
             "--direct_running_mode=multi_threading loses and damages rows in Beam 2.77, which sends what "
             "is half written once a second: use --parallel N, which has threads of its own"
         )
     return options
+
+
+def hand_over_nothing(beam_args: Sequence[str]) -> None:
+    """A job with nothing to do, for a template's launch, which fails unless it gets one."""
+    pipeline = beam.Pipeline(options=PipelineOptions([*beam_args]))
+    _ = pipeline | "NothingToDo" >> beam.Create(["nothing to do"])
+    run_remotely(pipeline, ())
 
 
 def _run_pipeline(

@@ -21,7 +21,7 @@ from google.api_core.exceptions import GoogleAPIError
 from google.auth.exceptions import GoogleAuthError
 
 from pipeline.dataflow.naming import PREFIX, make_labels
-from pipeline.errors import RemoteFailure, UsageError
+from pipeline.errors import FeatureStoreError, RemoteFailure, UsageError
 from pipeline.local_runner import LOCAL_NAMES, restore_worker_error
 from pipeline.options import COMMANDS
 from pipeline.plan import Plan
@@ -29,6 +29,9 @@ from pipeline.run_rows import RunSpec
 
 MOST_GRAPH_BYTES = 10_000_000
 """What Dataflow takes of a job's graph."""
+
+WORKER_MEMORY = "4GB"
+"""What a worker needs for a chunk or a bucket (``pipeline.plan``), and Beam."""
 
 LAST_LINES = 5
 
@@ -46,7 +49,15 @@ def count_workers(options: PipelineOptions) -> int:
 
 
 def label_job(options: PipelineOptions, run: RunSpec, plan: Plan) -> None:
-    """Gives the job a name, if it has none, and labels from which its run is found again."""
+    """Gives the job a name, if it has none, and labels from which its run is found again.
+
+    The memory that a worker must have is said of the whole job: what is said of one step gives that step
+    a container of its own beside the others.
+    """
+    standard = options.view_as(StandardOptions)
+    hints = standard.resource_hints or []
+    if not any("min_ram" in hint for hint in hints):
+        standard.resource_hints = [*hints, f"min_ram={WORKER_MEMORY}"]
     cloud = options.view_as(GoogleCloudOptions)
     cloud.job_name = cloud.job_name or f"{PREFIX}{COMMANDS[run.mode]}-{run.run_id.lower()}"
     labels = make_labels(run.run_id, run.mode, plan)
@@ -77,7 +88,7 @@ def run_remotely(pipeline: beam.Pipeline, on_submit: Iterable[Callable[[str], No
         state = result.wait_until_finish()
     except Exception as error:
         restored = restore_worker_error(RuntimeError(_find_traceback(str(error))))
-        if type(restored) is RuntimeError:
+        if type(restored) in (RuntimeError, FeatureStoreError):
             lines = [line for line in str(error).splitlines() if line.strip()][-LAST_LINES:]
             raise RemoteFailure(f"the job {job_id} did not end well:\n" + "\n".join(lines)) from error
         raise restored from error

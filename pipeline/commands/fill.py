@@ -11,7 +11,7 @@ from pipeline.commands.console import add_command, emit_json, emit_report
 from pipeline.commands.run import execute
 from pipeline.ledger.attempts import Attempts, choose_attempts
 from pipeline.ledger.gap_choice import GapChoice
-from pipeline.options import GAPS, add_mode_flags, add_plan_flags, read_config
+from pipeline.options import GAPS, add_mode_flags, add_plan_flags, check_beam_args, read_config
 from pipeline.plan import list_days
 from pipeline.report import count, suggest_command
 from pipeline.warehouse.opening import open_warehouse
@@ -35,6 +35,10 @@ def add_commands(commands: Any) -> None:
 def run_fill_gaps(arguments: argparse.Namespace, beam_args: Sequence[str]) -> int:
     attempts = read_attempts(arguments)
     if attempts.keys.num_rows == 0:
+        if any(argument.startswith("--template_location") for argument in check_beam_args(beam_args)):
+            from pipeline.main import hand_over_nothing
+
+            hand_over_nothing(check_beam_args(beam_args))
         tell_idle(attempts, arguments)
         return 0
     days = list_days(attempts.keys)

@@ -46,12 +46,12 @@ def run_split(target: Target, arguments: Namespace, now: datetime) -> int:
     config = read_config(arguments, ())
     warehouse = open_warehouse(config.warehouse, config.lock_timeout)
     slices = plan_slices(target, arguments, config, warehouse, now)
-    if not (arguments.dry_run and arguments.json):
-        _tell_slices(slices, arguments)
     launches = [part.launch for part in slices if part.launch]
+    if not arguments.json:
+        _tell_slices(slices, arguments)
+    elif arguments.dry_run:
+        emit_json({"dry_run": True, "slices": _list_slices(slices), "exit_code": 0})
     if arguments.dry_run:
-        if arguments.json:
-            emit_json({"dry_run": True, "slices": _list_slices(slices), "exit_code": 0})
         return 0
     outcomes = _run_launches(launches, target, warehouse, arguments.max_jobs)
     return _tell_outcomes(slices, outcomes, arguments.json)

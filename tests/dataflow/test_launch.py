@@ -7,107 +7,27 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from dataflow.fake_dataflow import FakeDataflow, FakeJob, serve_dataflow
+from dataflow.fake_dataflow import FakeDataflow, FakeJob
+from dataflow.pretended import ADDRESS, DAYS, IMAGE, ROWS, Disguised, Launch, dates, work
 from google.cloud import dataflow_v1beta3
 from google.protobuf import json_format
-from terminal import Finished
-from warehouse import House, differences, list_dates, make_league
+from warehouse import House, differences
 
 from pipeline.commands import launch as launching
 from pipeline.commands.app import build_parser, main
-from pipeline.dataflow import following, waves
+from pipeline.dataflow import following
 from pipeline.dataflow.metadata import build_metadata
 from pipeline.errors import AuditFailed
-from pipeline.main import run_job
-from pipeline.options import normalize_flags, read_config, read_daily_dates, take_mode
-from pipeline.warehouse import bigquery
-from pipeline.warehouse.bigquery_address import BigQueryAddress
-from pipeline.warehouse.duckdb import DuckDBWarehouse
 
-ROWS = make_league(dates=40, players=4)
-DAYS = list_dates(ROWS)
-ADDRESS = "bigquery://some-project?temp=gs://some-bucket/temp"
-IMAGE = "us-docker.pkg.dev/some-project/images/feature-store:1"
 PARAMETERS = {parameter["name"]: parameter for parameter in build_metadata()["parameters"]}
-
-
-@dataclass(frozen=True)
-class Disguised(DuckDBWarehouse):
-    """A file under the address of a project."""
-
-    is_remote: ClassVar[bool] = True
-
-    @property
-    def address(self) -> str:
-        return ADDRESS
-
-
-@pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    made = House(str(tmp_path / "w.duckdb"), DAYS)
-    made.put(ROWS)
-
-    def open_disguised(place: BigQueryAddress, *_: object) -> Disguised:
-        assert place.text == ADDRESS
-        return Disguised(made.path, 20.0)
-
-    monkeypatch.setattr(bigquery, "BigQueryWarehouse", open_disguised)
-    return made
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits between two looks at a job."""
-    for module in (following, waves):
-        monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
-
-
-def work(job: FakeJob) -> None:
-    """What a worker would do: the job with the parameters of its launch."""
-    parameters = job.request["launchParameter"]["parameters"]
-    argv = take_mode([f"--{name}={value}" for name, value in parameters.items()])
-    arguments = build_parser().parse_args(normalize_flags(argv, "-"))
-    if arguments.command == "daily":
-        from datetime import UTC, datetime
-
-        read_daily_dates(arguments, datetime.now(UTC))
-    report = run_job(read_config(arguments, ()), parameters["mode"])
-    job.counters = {"extract_rows": report.preflight.plan.rows}
-
-
-@pytest.fixture
-def fake() -> Iterator[FakeDataflow]:
-    with serve_dataflow(FakeDataflow(on_launch=work)) as served:
-        yield served
-
-
-Launch = Callable[..., Finished]
-
-
-@pytest.fixture
-def command(house: House, fake: FakeDataflow, capsys: pytest.CaptureFixture[str]) -> Launch:
-    """Runs a command of the program on the house and the fake."""
-
-    def call(*words: object) -> Finished:
-        capsys.readouterr()
-        where = ["--warehouse", ADDRESS, "--region", "us-central1", "--dataflow-endpoint", fake.endpoint]
-        if words[0] == "launch":
-            where += ["--template", "gs://some-bucket/feature-store.json", "--image", IMAGE]
-        code = main([*map(str, words), *where])
-        return Finished(code, *capsys.readouterr())
-
-    return call
-
-
-def dates(first: int = 0, last: int = -1) -> tuple[str, ...]:
-    return ("--start-date", str(DAYS[first]), "--end-date", str(DAYS[last]))
 
 
 def parse_request(body: dict[str, Any]) -> Any:
@@ -414,9 +334,6 @@ def test_flags_are_checked_before_anything_is_asked(
 
 
 def test_looking_at_a_launch_needs_no_beam() -> None:
-    import subprocess
-    import sys
-
     program = (
         "import sys, pipeline.commands.launch, pipeline.commands.launch_split; "
         "sys.exit('apache_beam' in sys.modules)"
@@ -427,11 +344,8 @@ def test_looking_at_a_launch_needs_no_beam() -> None:
 def test_the_hint_to_come_back_is_a_command_that_parses() -> None:
     place = launching.Service("some-project", "us-central1", "http://127.0.0.1:1")
     hint = launching.suggest_watch(place, "2026-03-01_12_00_00-0001", Disguised("w.duckdb"))
-    import shlex
-
     program, *words = shlex.split(hint)
     assert program == "feature-store"
     parsed = build_parser().parse_args(words)
     assert (parsed.job_id, parsed.warehouse) == ("2026-03-01_12_00_00-0001", ADDRESS)
     assert parsed.dataflow_endpoint == place.endpoint
-    assert isinstance(DAYS[0], date)
