@@ -27,9 +27,7 @@ def split_script(text: str) -> Iterator[str]:
         if match := re.fullmatch(r"IF (.*?) THEN (.*); END IF", part, re.S):
             yield f"SELECT {match[1]}"
             yield from split_script(match[2].replace("; ", ";\n"))
-        elif (match := re.fullmatch(r"ASSERT (.*) AS '.*?'", part, re.S)) or (
-            match := re.fullmatch(r"SET \w+ = (.*)", part, re.S)
-        ):
+        elif match := re.fullmatch(r"(?:ASSERT|SET \w+ =) (.*?)(?: AS '[^']*')?", part, re.S):
             yield f"SELECT {match[1]}"
         elif part != "RETURN" and not _PLAIN.fullmatch(part):
             yield part

@@ -31,6 +31,7 @@ from pipeline.warehouse.base import (
     RunRow,
 )
 from pipeline.warehouse.bigquery_address import BigQueryAddress
+from pipeline.warehouse.bigquery_clients import SETTLE_SECONDS, hurrying
 from pipeline.warehouse.bigquery_commit import KINDS, History, commit_run
 from pipeline.warehouse.bigquery_import import load_rows
 from pipeline.warehouse.bigquery_jobs import DEFAULT_MAX_BYTES, Jobs
@@ -45,6 +46,7 @@ from transforms.contracts import Stager
 from transforms.schema import (
     FEATURE_STORE,
     FEATURE_STORE_GAPS,
+    OUTPUTS,
     PLAYER_GAME_SUMMARY,
     RUN_HISTORY,
     STAGED_TARGETS,
@@ -263,6 +265,8 @@ class BigQueryWarehouse:
         return BigQueryReader(reader, dict(columns), self.describe(FEATURE_STORE) is not None)
 
     def open_staging(self, run_id: str) -> Stager:
+        # the commit makes no table: a run that could not be published is not begun
+        Tables(self._jobs).require(OUTPUTS)
         if self.place.temp is not None:
             return BucketStager.of(self.place, run_id)
         return LocalStager.create(self._local_staging, run_id)
@@ -272,17 +276,21 @@ class BigQueryWarehouse:
         return str(find_cache() / self.place.project)
 
     def close_staging(self, run_id: str) -> None:
-        if self.place.temp is not None:
-            BucketStager.of(self.place, run_id).remove()
-        else:
-            remove_staging(self._local_staging, run_id)
-        Loader(self._jobs, run_id).drop(KINDS)
+        with hurrying(SETTLE_SECONDS):
+            try:
+                if self.place.temp is not None:
+                    BucketStager.of(self.place, run_id).remove()
+                else:
+                    remove_staging(self._local_staging, run_id)
+            finally:
+                Loader(self._jobs, run_id).drop(KINDS)
 
     def commit(self, request: CommitRequest, build_row: Callable[[CommitOutcome], RunRow]) -> RunRow:
         return commit_run(self._jobs, request, build_row)
 
     def record_failure(self, row: RunRow) -> RunRow:
-        return History(self._jobs).record_failure(row)
+        with hurrying(SETTLE_SECONDS):
+            return History(self._jobs).record_failure(row)
 
     def read_run(self, run_id: str) -> RunRow | None:
         return History(self._jobs).read(run_id) if self.describe(RUN_HISTORY) is not None else None

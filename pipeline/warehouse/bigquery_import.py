@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -15,7 +16,7 @@ from pipeline.aliases import find_circles
 from pipeline.errors import FeatureStoreError
 from pipeline.season import DateRange
 from pipeline.warehouse.base import NOTHING, LoadOutcome
-from pipeline.warehouse.bigquery_clients import translating
+from pipeline.warehouse.bigquery_clients import SETTLE_SECONDS, hurrying, translating
 from pipeline.warehouse.bigquery_import_sql import ImportSql
 from pipeline.warehouse.bigquery_jobs import Jobs
 from pipeline.warehouse.bigquery_load import Loader
@@ -44,6 +45,7 @@ def load_rows(
     tables = Tables(jobs)
     for needed in (table, TABLE_VERSIONS, INPUT_CHANGES):
         tables.ensure(needed)
+    tables.ensure_staging()
     loader = Loader(jobs, f"import-{loaded_at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}")
     try:
         loader.load_rows(INCOMING, rows)
@@ -60,7 +62,9 @@ def load_rows(
             return replace(outcome, circles=find_circles(read_pairs(jobs)))
         return outcome
     finally:
-        loader.drop([INCOMING])
+        # the service drops what stays here; the import is done, or its error is the one to tell
+        with suppress(FeatureStoreError), hurrying(SETTLE_SECONDS):
+            loader.drop([INCOMING])
 
 
 def _meet_stored(

@@ -1,13 +1,15 @@
 """Jobs, done once: a reply that was lost is looked up, a job that failed gets the next attempt.
 
 A job's id is made of a name, which says exactly what the job does, and the number of the attempt. Asking
-for it twice does it once.
+for it twice does it once. A number is left only when its job has failed or was given up: a call that fails
+says nothing of the job, which may be running, and is made again under the same id.
 """
 
 from __future__ import annotations
 
 import random
 import re
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import TimeoutError as StillRunning
@@ -34,6 +36,9 @@ from pipeline.warehouse.bigquery_clients import (
 JOB_SECONDS = 600.0
 """How long a job may run."""
 
+_POLL_SECONDS = 60.0
+"""How long one question about a job may take; one that hangs costs so much, not the whole of the job."""
+
 MOST_ATTEMPTS = 6
 DEFAULT_MAX_BYTES = 100 * 1024**3
 """What a query may bill unless ``--max-bytes`` says less or more."""
@@ -48,12 +53,25 @@ _CONFLICT = re.compile(
 """How the service says that another transaction changed the same table."""
 
 _PASSING_REASONS = frozenset(
-    {"backendError", "internalError", "rateLimitExceeded", "jobRateLimitExceeded", "jobBackendError"}
+    {
+        "backendError",
+        "internalError",
+        "rateLimitExceeded",
+        "jobBackendError",
+        "jobInternalError",
+        "jobRateLimitExceeded",
+        "stopped",  # cancelled, by whoever gave it up
+    }
 )
 
 
 class Job(Protocol):
     """What the clients' kinds of jobs have in common."""
+
+    @property
+    def error_result(self) -> Mapping[str, Any] | None: ...
+
+    def reload(self, *, retry: Any, timeout: float) -> Any: ...
 
     def result(self, *, timeout: float, retry: Any) -> Any: ...
 
@@ -64,7 +82,8 @@ class Job(Protocol):
 class Jobs:
     """Starts the jobs of whoever asks (``asked_by``, a run's id) in one project.
 
-    ``max_bytes`` is what a query may bill, ``seconds`` how long a job may run; ``sleep`` is a test's.
+    ``max_bytes`` is what a query may bill, ``seconds`` how long a job may run; ``sleep`` and ``clock`` are
+    a test's.
     """
 
     address: BigQueryAddress
@@ -72,15 +91,17 @@ class Jobs:
     max_bytes: int = DEFAULT_MAX_BYTES
     seconds: float = JOB_SECONDS
     sleep: Callable[[float], None] = field(default=time.sleep, compare=False)
+    clock: Callable[[], float] = field(default=time.monotonic, compare=False)
 
     def ask(self, query: str, params: Mapping[str, Any] | None = None) -> pa.Table:
         """The rows of a SELECT."""
         client = open_client(self.address)
 
-        def start() -> bigquery.QueryJob:
+        def start(job_id: str) -> Job:
             return client.query(
                 query,
                 job_config=self.configure_query(params or {}),
+                job_id=job_id,
                 retry=make_retry(),
                 timeout=CALL_SECONDS,
                 job_retry=None,
@@ -90,11 +111,13 @@ class Jobs:
             for attempt in range(MOST_ATTEMPTS):
                 job = None
                 try:
-                    job = start()
-                    rows = job.result(timeout=self.seconds, retry=make_retry(self.seconds), job_retry=None)
+                    # an id of ours, since the client looks up its own without regard to our deadlines
+                    job = self._start(client, start, f"ask-{secrets.token_hex(12)}")
+                    rows = self._wait(job)
                     return rows.to_arrow(create_bqstorage_client=False)
                 except StillRunning:
-                    self._give_up(job)
+                    if job is not None:
+                        self._give_up(job)
                     raise RemoteFailure(f"a query did not end within {self.seconds:g} s") from None
                 except Exception as error:
                     if not is_passing(error) or attempt + 1 == MOST_ATTEMPTS:
@@ -138,24 +161,28 @@ class Jobs:
         """
         client = open_client(self.address)
         last: Exception | None = None
+        number = 0
         for attempt in range(MOST_ATTEMPTS):
             if attempt:
                 self.back_off(attempt - 1)
-            job_id = f"{name}-{attempt}"
+            job_id = f"{name}-{number}"
             job: Any = None
             try:
-                try:
-                    job = start(job_id)
-                except exceptions.Conflict:
-                    job = self._look_up(client, job_id)
-                return job.result(timeout=self.seconds, retry=make_retry(self.seconds))
+                job = self._start(client, start, job_id)
+                return self._wait(job)
             except StillRunning:
-                self._give_up(job)
                 last = RemoteFailure(f"the job {job_id} did not end within {self.seconds:g} s")
+                if job is not None:
+                    late = self._give_up(job)
+                    if late is not None:
+                        return late
+                    number += 1
             except Exception as error:
                 if not is_passing(error):
                     raise
                 last = error
+                if job is not None and (is_conflict(error) or self._has_failed(job)):
+                    number += 1
         if last is not None and is_conflict(last):
             raise Conflict(
                 f"other transactions changed the tables {MOST_ATTEMPTS} times, run again"
@@ -164,21 +191,56 @@ class Jobs:
             raise last
         raise explain_error(f"the job {name}", last or RemoteFailure("no attempt was made"))
 
+    def _start(self, client: bigquery.Client, start: Callable[[str], Job], job_id: str) -> Any:
+        """The job of this id, started unless it is there."""
+        try:
+            return start(job_id)
+        except exceptions.Conflict:
+            return self._look_up(client, job_id)
+        except exceptions.NotFound:
+            # the session of an upload ends with it: where its last reply was lost, only the job is there
+            try:
+                return self._look_up(client, job_id)
+            except exceptions.NotFound:
+                pass
+            raise
+
     def _look_up(self, client: bigquery.Client, job_id: str) -> Any:
         return client.get_job(
             job_id, location=self.address.location, retry=make_retry(), timeout=CALL_SECONDS
         )
 
-    def _give_up(self, job: Any) -> None:
-        """Cancels a job that does not end, so that it does not do its work beside the next attempt."""
-        if job is None:
-            return
+    def _wait(self, job: Any) -> Any:
+        """The result of a job; raises ``StillRunning`` at its deadline."""
+        ends = self.clock() + self.seconds
+        while True:
+            left = ends - self.clock()
+            try:
+                return job.result(timeout=max(min(left, _POLL_SECONDS), 0.0), retry=make_retry(self.seconds))
+            except StillRunning:
+                if self.clock() >= ends:
+                    raise
+
+    def _has_failed(self, job: Job) -> bool:
+        """Whether the job itself ended in an error; not known counts as no, and it is asked for again."""
+        if job.error_result is None:
+            try:
+                job.reload(retry=make_retry(), timeout=CALL_SECONDS)
+            except Exception:
+                return False
+        return job.error_result is not None
+
+    def _give_up(self, job: Job) -> Any:
+        """Cancels a job that does not end, so that it does not do its work beside the next attempt.
+
+        Its result, where it had ended well before it could be cancelled.
+        """
         try:
             job.cancel(retry=make_retry(_CANCEL_SECONDS), timeout=CALL_SECONDS)
-            job.result(timeout=_CANCEL_SECONDS, retry=make_retry(_CANCEL_SECONDS))
+            return job.result(timeout=_CANCEL_SECONDS, retry=make_retry(_CANCEL_SECONDS))
         except Exception:
             # cancelled, or beyond reach: the next attempt is another job
-            return
+            return None
 
     def back_off(self, attempt: int) -> None:
         """Waits longer every time, and never as long as somebody else."""

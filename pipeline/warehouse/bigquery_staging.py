@@ -13,7 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.warehouse.bigquery_address import BigQueryAddress
-from pipeline.warehouse.bigquery_clients import CALL_SECONDS, make_retry, open_storage_client, translating
+from pipeline.warehouse.bigquery_clients import (
+    CALL_SECONDS,
+    make_storage_retry,
+    open_storage_client,
+    translating,
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,9 @@ class BucketStager:
         name = f"{self.prefix}/{kind}-{part}.parquet"
         with translating(f"writing gs://{self.bucket}/{name}"):
             blob = open_storage_client(self.address).bucket(self.bucket).blob(name)
-            blob.upload_from_string(sink.getvalue().to_pybytes(), timeout=CALL_SECONDS, retry=make_retry())
+            blob.upload_from_string(
+                sink.getvalue().to_pybytes(), timeout=CALL_SECONDS, retry=make_storage_retry()
+            )
         return f"gs://{self.bucket}/{name}"
 
     def spill(self, part: str, batches: Iterable[pa.RecordBatch]) -> list[pa.RecordBatch]:
@@ -49,7 +56,7 @@ class BucketStager:
         """Removes every object of the run."""
         client = open_storage_client(self.address)
         with translating(f"removing gs://{self.bucket}/{self.prefix}/"):
-            retry = make_retry()
+            retry = make_storage_retry()
             for blob in client.list_blobs(
                 self.bucket, prefix=f"{self.prefix}/", timeout=CALL_SECONDS, retry=retry
             ):

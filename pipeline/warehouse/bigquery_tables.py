@@ -41,6 +41,9 @@ _ARROW = {
     "TIME": pa.time64("us"),
 }
 
+_STANDARD = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
+"""The types that the service has two names for, as SQL calls them."""
+
 
 def make_fields(
     schema: Iterable[pa.Field], json_columns: frozenset[str] = frozenset()
@@ -103,7 +106,7 @@ def check_loadable(found: pa.Schema, fields: Iterable[bigquery.SchemaField]) -> 
 
 def _describe(field: bigquery.SchemaField) -> str:
     inner = ", ".join(f"{f.name} {_describe(f)}" for f in field.fields)
-    kind = f"STRUCT<{inner}>" if inner else bigquery.enums.SqlTypeNames[field.field_type].value
+    kind = f"STRUCT<{inner}>" if inner else _STANDARD.get(field.field_type, field.field_type)
     return f"ARRAY<{kind}>" if field.mode == "REPEATED" else kind
 
 
@@ -156,6 +159,19 @@ class Tables:
         if missing:
             raise WrongShape(
                 f"{table.path} lacks the column(s) {', '.join(missing)}; nothing was loaded. Add them"
+            )
+
+    def ensure_staging(self) -> None:
+        """Makes the dataset of the staging tables where it does not exist."""
+        self._create_dataset(self._address.staging)
+
+    def require(self, tables: Iterable[Table]) -> None:
+        """Raises ``WrongShape`` naming the tables that do not exist."""
+        missing = [table.path for table in tables if self.find(table) is None]
+        if missing:
+            raise WrongShape(
+                f"{self._address.project} lacks {', '.join(missing)}: make datasets and tables with "
+                "`feature-store init`; nothing was run"
             )
 
     def create(self, table: Table) -> None:

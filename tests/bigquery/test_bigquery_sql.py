@@ -131,7 +131,8 @@ def test_a_run_of_single_keys_is_bounded_by_them_however_few() -> None:
 
 
 TEXTS = [
-    "", " ", "'", '"', "\\", "\\'", "\\n", "a\nb\rc\td", "`", "''' \"\"\"", "@x @@y", "%s {} $1", "-- /* */ #",
+    "", " ", "'", '"', "\\", "\\'", "\\n", "a\nb\rc\td", "`", "''' \"\"\"", "@x @@y", "%s {} $1",
+    "-- /* */ #",
     "é ñ ß 名前 \u2028\u2029\u00a0\u200b\ufeff", "😀👩‍👩‍👧", "\x01\x07\x08\x0b\x0c\x1b\x1f\x7f\x80\x9f",
     "'); DROP TABLE x; --", "NULL", ";\n", "x" * 200_000,
 ]  # fmt: skip

@@ -107,7 +107,15 @@ class _Rule:
     path: re.Pattern[str]
     fault: Fault
     calls: range
+    job: re.Pattern[str]
     seen: int = 0
+
+    def concerns(self, call: Call) -> bool:
+        return (
+            self.method in ("*", call.method)
+            and self.path.search(call.path) is not None
+            and self.job.search(call.job_id or "") is not None
+        )
 
 
 @dataclass
@@ -119,21 +127,29 @@ class FaultPlan:
     _released: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def on(self, method: str, path: str, fault: Fault, nth: int = 1, times: int = 1) -> FaultPlan:
+    def on(
+        self, method: str, path: str, fault: Fault, nth: int = 1, times: int = 1, job: str = ""
+    ) -> FaultPlan:
         """Let a fault happen to `times` calls, from the `nth` on, of this method, or `*`, and path.
 
-        `path` is a regular expression, searched in the path with its query.
+        `path` is a regular expression, searched in the path with its query; `job` one of the job's id.
         """
+        calls = range(nth, nth + times)
         with self._lock:
-            self._rules.append(_Rule(method, re.compile(path), fault, range(nth, nth + times)))
+            self._rules.append(_Rule(method, re.compile(path), fault, calls, re.compile(job)))
         return self
+
+    def heal(self) -> None:
+        """Forget the rules; what was called stays."""
+        with self._lock:
+            self._rules.clear()
 
     def arrived(self, call: Call) -> Fault | None:
         """Record a call; what is to happen to it."""
         with self._lock:
             self.calls.append(call)
             for rule in self._rules:
-                if rule.method in ("*", call.method) and rule.path.search(call.path):
+                if rule.concerns(call):
                     rule.seen += 1
                     if call.fault is None and rule.seen in rule.calls:
                         call.fault = rule.fault
