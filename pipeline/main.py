@@ -13,6 +13,7 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 
 from pipeline.commit import now
 from pipeline.costs import list_reads, refuse_costly
+from pipeline.dataflow.naming import OURS
 from pipeline.errors import Conflict, FeatureStoreError, UsageError, restore_error, shorten_reason
 from pipeline.graph import build_graph
 from pipeline.local_runner import LOCAL_NAMES, LocalRunner, parallel_flags, run_watched
@@ -153,7 +154,8 @@ def make_pipeline_options(config: BackfillConfig, warehouse: Warehouse) -> Pipel
 
 def hand_over_nothing(beam_args: Sequence[str]) -> None:
     """A job with nothing to do, for a template's launch, which fails unless it gets one."""
-    pipeline = beam.Pipeline(options=PipelineOptions([*beam_args]))
+    labels = [f"--labels={name}={value}" for name, value in OURS.items()]
+    pipeline = beam.Pipeline(options=PipelineOptions([*beam_args, *labels]))
     _ = pipeline | "NothingToDo" >> beam.Create(["nothing to do"])
     run_remotely(pipeline, ())
 

@@ -60,7 +60,7 @@ def label_job(options: PipelineOptions, run: RunSpec, plan: Plan) -> None:
         standard.resource_hints = [*hints, f"min_ram={WORKER_MEMORY}"]
     cloud = options.view_as(GoogleCloudOptions)
     cloud.job_name = cloud.job_name or f"{PREFIX}{COMMANDS[run.mode]}-{run.run_id.lower()}"
-    labels = make_labels(run.run_id, run.mode, plan)
+    labels = make_labels(run.run_id, run.mode, plan, run.options["warehouse"])
     cloud.labels = [*(cloud.labels or []), *(f"{name}={value}" for name, value in labels.items())]
 
 

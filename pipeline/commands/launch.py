@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipeline.commands.console import add_command, emit, emit_json, emit_report, say, say_report
 from pipeline.commands.fill import read_attempts, tell_idle
 from pipeline.commands.progress import show_progress
-from pipeline.dataflow.naming import JobRun, read_labels
+from pipeline.dataflow.naming import JobRun, is_idle, name_place, read_labels
 from pipeline.dataflow.target import (
     Service,
     Target,
@@ -24,7 +24,7 @@ from pipeline.dataflow.target import (
     read_service,
     read_target,
 )
-from pipeline.errors import BadInput, RemoteFailure
+from pipeline.errors import BadInput, RemoteFailure, UsageError
 from pipeline.flags import whole_number
 from pipeline.options import (
     BACKFILL,
@@ -215,12 +215,19 @@ def run_watch(arguments: Namespace) -> int:
     service = DataflowService(read_service(arguments))
     warehouse = open_warehouse(arguments.warehouse, arguments.lock_timeout)
     job, run = _await_run(service, arguments.job_id)
+    if run is None:
+        _tell_nothing(job, arguments.json)
+        return 0
+    if run.place != name_place(arguments.warehouse):
+        there = run.place or "another warehouse"
+        raise UsageError(f"job {job.job_id} writes to {there}: name it by --warehouse")
     row = follow_to_end(service, warehouse, job, run, quiet=arguments.debug)
     return _tell_run(row, _recall_preflight(warehouse, row), arguments.warehouse, job.job_id, arguments.json)
 
 
-def _await_run(service: DataflowService, job_id: str) -> tuple[Job, JobRun]:
-    """A job and its run, which a job of the schedule tells when its template has been launched."""
+def _await_run(service: DataflowService, job_id: str) -> tuple[Job, JobRun | None]:
+    """A job and its run, which a job of the schedule tells when its template has been launched; None for
+    a job that had nothing to do."""
     from pipeline.dataflow.following import explain_job, follow_job
 
     for look in follow_job(service, job_id):
@@ -228,9 +235,18 @@ def _await_run(service: DataflowService, job_id: str) -> tuple[Job, JobRun]:
         if run is not None:
             return look.job, run
         say(f"job {job_id} is {look.note} and does not say yet which run it is")
+    if look.job.state == "DONE" and is_idle(look.job.labels):
+        return look.job, None
     if look.job.state == "DONE":
         raise BadInput(f"job {job_id} ended well and has no run: it had nothing to do, or is another's")
     raise explain_job(service, look.job)
+
+
+def _tell_nothing(job: Job, as_json: bool) -> None:
+    if as_json:
+        emit_json({"job_id": job.job_id, "run_id": None, "exit_code": 0})
+    else:
+        emit_report(f"Nothing to do: job {job.job_id} found no gap that can be filled")
 
 
 def _recall_preflight(warehouse: Warehouse, row: RunRow) -> Preflight | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from pipeline.dataflow.naming import JobRun, make_labels, name_job
+from pipeline.dataflow.naming import JobRun, make_labels, name_job, name_place
 from pipeline.dataflow.request import Request, build_request, list_parameters
 from pipeline.dataflow.target import Target
 from pipeline.errors import UsageError
@@ -58,9 +58,11 @@ def prepare_launch(
         )
     run_id = config.run_id or make_run_id(now)
     parameters = list_parameters(mode, arguments, run_id)
-    labels = make_labels(run_id, mode, plan)
+    labels = make_labels(run_id, mode, plan, config.warehouse)
     request = build_request(target, name_job(mode, plan.dates, parameters), parameters, labels)
-    return Launch(JobRun(run_id, mode, plan.dates, plan.rows, plan.target_rows), request, outlook)
+    place = name_place(config.warehouse)
+    run = JobRun(run_id, mode, plan.dates, plan.rows, plan.target_rows, place)
+    return Launch(run, request, outlook)
 
 
 def describe_partitions(launch: Launch) -> tuple[str, str]:

@@ -16,20 +16,28 @@ from pipeline.options import COMMANDS, MODES
 from pipeline.plan import Plan
 from pipeline.run_ids import RUN_ID
 from pipeline.season import DateRange, parse_date
+from pipeline.warehouse.bigquery_address import BIGQUERY, parse_address
 
 PREFIX = "feature-store-"
+OURS = {"application": "feature-store"}
+"""The label of every job of this project, with a run or without work."""
+
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True)
 class JobRun:
-    """What a job's labels say of its run; ``rows`` to read and ``targets`` are those of the plan."""
+    """What a job's labels say of its run; ``rows`` to read and ``targets`` are those of the plan.
+
+    ``place`` is the project that has the tables, as far as a label can spell it.
+    """
 
     run_id: str
     mode: str
     dates: DateRange
     rows: int
     targets: int
+    place: str
 
 
 def name_job(mode: str, dates: DateRange, parameters: Mapping[str, str]) -> str:
@@ -39,9 +47,16 @@ def name_job(mode: str, dates: DateRange, parameters: Mapping[str, str]) -> str:
     return f"{PREFIX}{COMMANDS[mode]}-{dates.start:%Y%m%d}-{dates.last:%Y%m%d}-{digest}"
 
 
-def make_labels(run_id: str, mode: str, plan: Plan) -> dict[str, str]:
+def name_place(warehouse: str) -> str:
+    """A label's word for the project of a warehouse; of a local one, none."""
+    project = parse_address(warehouse).project if warehouse.startswith(BIGQUERY) else ""
+    return re.sub("[^a-z0-9_-]", "_", project)[:63]
+
+
+def make_labels(run_id: str, mode: str, plan: Plan, warehouse: str) -> dict[str, str]:
     """The labels of a run's job."""
     told = {
+        "place": name_place(warehouse),
         "run": run_id.lower(),
         "mode": mode,
         "start": str(plan.dates.start),
@@ -49,7 +64,7 @@ def make_labels(run_id: str, mode: str, plan: Plan) -> dict[str, str]:
         "rows": str(plan.rows),
         "targets": str(plan.target_rows),
     }
-    return {"application": "feature-store", **{PREFIX + name: value for name, value in told.items()}}
+    return {**OURS, **{PREFIX + name: value for name, value in told.items()}}
 
 
 def read_labels(labels: Mapping[str, str]) -> JobRun | None:
@@ -63,7 +78,15 @@ def read_labels(labels: Mapping[str, str]) -> JobRun | None:
     if not all(re.fullmatch("[0-9]{1,15}", told[name]) for name in ("rows", "targets")):
         return None
     days: list[date] = [parse_date(told[name]) for name in ("start", "end")]
-    return JobRun(run_id, told["mode"], DateRange.inclusive(*days), int(told["rows"]), int(told["targets"]))
+    numbers = int(told["rows"]), int(told["targets"])
+    return JobRun(
+        run_id, told["mode"], DateRange.inclusive(*days), *numbers, place=labels.get(PREFIX + "place", "")
+    )
+
+
+def is_idle(labels: Mapping[str, str]) -> bool:
+    """Whether a job that ended well is one that had nothing to do."""
+    return OURS.items() <= labels.items() and read_labels(labels) is None
 
 
 def is_label(value: str) -> bool:

@@ -11,7 +11,6 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners import pipeline_context
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from google.cloud import storage
 
 from pipeline.local_runner import LocalRunner
@@ -49,8 +48,8 @@ def read_graph(content: bytes) -> Any:
 
 
 def run_graph(graph: Any, worker_python: Path | None = None) -> Any:
-    """The graph that Dataflow would get, run here to its end: by a worker process of this Python, or in
-    this one."""
+    """The graph that Dataflow would get, run here to its end: by a worker process of another environment, or
+    in this process."""
     copy = Pipeline()
     copy.CopyFrom(graph)
     for environment in copy.components.environments.values():
@@ -59,8 +58,7 @@ def run_graph(graph: Any, worker_python: Path | None = None) -> Any:
         else:
             command = f"{worker_python} -m apache_beam.runners.worker.sdk_worker_main"
             environment.urn, environment.payload = python_urns.SUBPROCESS_SDK, command.encode()
-    runner = LocalRunner() if worker_python is None else FnApiRunner()
-    result = runner.run_via_runner_api(copy, PipelineOptions([]))
+    result = LocalRunner().run_via_runner_api(copy, PipelineOptions([]))
     result.wait_until_finish()
     return result
 

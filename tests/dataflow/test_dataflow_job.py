@@ -20,7 +20,6 @@ from apache_beam.internal.gcp import auth
 from dataflow.distributions import ROOT, Distributions, install
 from dataflow.fake_dataflow import FakeDataflow, FakeJob, serve_dataflow
 from dataflow.jobs import Described, Graph, run_graph
-from emulators.environment import find_interpreter
 from emulators.guard import loopback_only
 from emulators.launch import Emulators
 from google.cloud import storage
@@ -28,7 +27,7 @@ from twins import Cloud, compare, make_address
 from warehouse import House, list_dates, make_league
 
 from pipeline.commands.app import main
-from pipeline.dataflow.naming import read_labels
+from pipeline.dataflow.naming import is_idle, read_labels
 from pipeline.errors import UsageError
 from pipeline.graph import build_graph
 from pipeline.local_runner import LocalRunner
@@ -111,7 +110,21 @@ def described(cloud: Cloud, bucket: storage.Bucket) -> Described:
 
 
 @pytest.mark.slow
-def test_the_environment_is_what_was_asked_for(described: Described) -> None:
+def test_a_launch_describes_the_job_that_was_asked_for_and_one_that_scales(
+    described: Described, cloud: Cloud
+) -> None:
+    check_environment(described, cloud)
+    graph = Graph(described.graph)
+    assert len(described.read("pipeline.pb")) < MOST_GRAPH_BYTES / 10
+    (environment,) = graph.proto.components.environments.values()
+    assert environment.resource_hints == {"beam:resources:min_ram_bytes:v1": b"4000000000"}
+    check_names(graph)
+    check_fan_out(graph)
+    check_coders(graph)
+
+
+def check_environment(described: Described, cloud: Cloud) -> None:
+    """The job, its labels and its machines."""
     job = described.request
     environment = job["environment"]
     assert job["name"] == "feature-store-backfill"
@@ -123,6 +136,7 @@ def test_the_environment_is_what_was_asked_for(described: Described) -> None:
     assert (run.run_id, run.mode) == (RUN_ID, "backfill")
     assert run.dates == DateRange.inclusive(DAYS[0], DAYS[-1])
     assert (run.rows, run.targets) == (len(ROWS), len(ROWS))
+    assert f"bigquery://{run.place}?" in cloud.path
     assert environment["serviceAccountEmail"] == "worker@some-project.iam.gserviceaccount.com"
     (workers,) = environment["workerPools"]
     assert workers["machineType"] == "n2-standard-4"
@@ -133,17 +147,6 @@ def test_the_environment_is_what_was_asked_for(described: Described) -> None:
     assert container["containerImage"] == IMAGE
     assert container["useSingleCorePerContainer"]
     assert len(json.dumps(job)) < MOST_JOB_BYTES / 100
-
-
-@pytest.mark.slow
-def test_the_graph_is_one_that_scales(described: Described) -> None:
-    graph = Graph(described.graph)
-    assert len(described.read("pipeline.pb")) < MOST_GRAPH_BYTES / 10
-    (environment,) = graph.proto.components.environments.values()
-    assert environment.resource_hints == {"beam:resources:min_ram_bytes:v1": b"4000000000"}
-    check_names(graph)
-    check_fan_out(graph)
-    check_coders(graph)
 
 
 def check_names(graph: Graph) -> None:
@@ -211,48 +214,39 @@ def check_coders(graph: Graph) -> None:
     assert pickled == side_inputs | {("Commit/OneTransaction", "None")}
 
 
+@pytest.fixture
+def worker(distributions: Distributions, tmp_path: Path) -> Path:
+    """The Python of an environment that holds the locked dependencies and the built wheel."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            patch.delenv(name)
+        return install(distributions.wheel, sys.executable, tmp_path / "venv")
+
+
 @pytest.mark.slow
 def test_the_described_graph_runs_with_workers_that_have_only_the_wheel(
-    described: Described, cloud: Cloud, distributions: Distributions, tmp_path: Path
+    described: Described, cloud: Cloud, worker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-            patch.delenv(name)
-        worker = install(distributions.wheel, find_interpreter("3.11") or sys.executable, tmp_path / "venv")
+    """And with a module less it does not: that nothing is missing is what this shows."""
+    # a worker process inherits the directory and the environment: nothing of the sources is in them
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.chdir(tmp_path)
     outside = [worker, "-c", "import pipeline, transforms; print(pipeline.__file__)"]
-    found = subprocess.run(outside, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
-    assert str(tmp_path / "venv") in found.stdout
-    with pytest.MonkeyPatch.context() as patch:
-        # a worker process inherits the environment: nothing of the sources is in it
-        patch.delenv("PYTHONPATH", raising=False)
-        patch.chdir(tmp_path)
-        run_graph(described.graph, worker)
-    check_tables(cloud, tmp_path)
-
-
-@pytest.mark.slow
-def test_a_worker_that_lacks_a_module_fails_the_graph(
-    described: Described, cloud: Cloud, distributions: Distributions, tmp_path: Path
-) -> None:
-    """So the test above would notice: a wheel without a module runs nothing."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-            patch.delenv(name)
-        worker = install(distributions.wheel, find_interpreter("3.11") or sys.executable, tmp_path / "venv")
+    found = subprocess.run(outside, capture_output=True, text=True, timeout=60, check=True)
+    assert found.stdout.startswith(str(tmp_path / "venv"))
     (module,) = (tmp_path / "venv").rglob("transforms/compute.py")
-    module.unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PYTHONPATH", raising=False)
-        patch.chdir(tmp_path)
-        with pytest.raises(Exception, match=r"No module named 'transforms\.compute'"):
-            run_graph(described.graph, worker)
+    module.rename(tmp_path / "compute.py.missing")
+    with pytest.raises(Exception, match=r"No module named 'transforms\.compute'"):
+        run_graph(described.graph, worker)
     assert cloud.read().runs == []
+    (tmp_path / "compute.py.missing").rename(module)
+    run_graph(described.graph, worker)
+    check_tables(cloud, tmp_path)
 
 
 @pytest.mark.slow
 def test_a_submission_is_awaited_and_its_metrics_come_back(
     cloud: Cloud,
-    emulators: Emulators,
     bucket: storage.Bucket,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -311,6 +305,9 @@ def test_a_gap_run_with_nothing_to_do_still_hands_a_job_over(cloud: Cloud, bucke
     assert main(take_mode(["--mode=gaps", *kept])) == 0
     graph = Graph(Described(bucket).graph)
     assert {name for name in graph.steps if "/" not in name} == {"NothingToDo"}
+    labels = Described(bucket).request["labels"]
+    assert is_idle(labels)
+    assert labels["goog-dataflow-provided-template-type"] == "flex"
 
 
 @pytest.mark.parametrize("warehouse", ["w.duckdb", "bigquery://some-project"])

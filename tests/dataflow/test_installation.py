@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tarfile
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
 from boxscores import make_rows, write_file
 from dataflow.distributions import ROOT, UV, Distributions, install, run
@@ -16,7 +18,8 @@ from emulators.environment import find_interpreter
 from terminal import DATES
 
 from pipeline.errors import UsageError
-from pipeline.versions import Versions, check_versions
+from pipeline.local_runner import LocalRunner, run_watched
+from pipeline.versions import CheckVersions, Versions, check_versions
 
 PINNED = re.compile(r"^([a-z0-9-]+)==([^ ;]+)", re.MULTILINE)
 
@@ -83,11 +86,22 @@ def test_it_runs_from_an_empty_environment_and_another_directory(
 
 @pytest.mark.slow
 def test_the_sdist_installs_by_itself(distributions: Distributions, tmp_path: Path) -> None:
-    run([UV, "venv", "--quiet", "--python", find_interpreter("3.11") or "3.11", tmp_path / "venv"])
+    run([UV, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"])
     python = tmp_path / "venv" / "bin" / "python"
     # with the build tools that pip fetches for it, as pyproject.toml names them
     run([UV, "pip", "install", "--quiet", "--python", python, "--no-deps", distributions.sdist])
     run([python, "-c", "import pipeline, transforms"], tmp_path)
+
+
+def test_a_job_is_refused_by_workers_of_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Versions.here()
+    other = Versions("0.0.9", here.beam, here.python)
+    pipeline = beam.Pipeline(runner=LocalRunner())
+    with monkeypatch.context() as patch:
+        patch.setattr(Versions, "here", lambda: other)
+        _ = pipeline | beam.Create([("2024-01-01", "2024-01-02")]) | CheckVersions()
+    with pytest.raises(UsageError, match=r"launched with nba-feature-store 0\.0\.9, .* the worker has"):
+        run_watched(pipeline)
 
 
 def test_a_worker_of_another_version_is_refused_with_both_named() -> None:

@@ -284,11 +284,28 @@ def test_watch_tells_jobs_without_a_run_apart(command: Launch, fake: FakeDataflo
     fake.add("somebody-elses", {"application": "other"}, {})
     (job,) = fake.jobs.values()
     assert command("watch", job.job_id).code == 3
+    job.labels = {"application": "feature-store"}
+    idle = command("watch", job.job_id)
+    assert (idle.code, idle.out[:13]) == (0, "Nothing to do")
+    assert command("watch", job.job_id, "--json").json["run_id"] is None
     job.states, job.errors = ["FAILED"], ["Error occurred in the launcher container: Template launch failed."]
     failed = command("watch", job.job_id)
     assert failed.code == 7
     assert "Template launch failed" in failed.err
     assert command("watch", "2026-03-01_12_00_00-9999").code == 3
+
+
+def test_watch_settles_a_run_only_where_its_tables_are(
+    command: Launch, house: House, fake: FakeDataflow
+) -> None:
+    told = command("launch", "backfill", *dates(), "--dry-run", "--json").json["request"]["launchParameter"]
+    labels = {**told["environment"]["additionalUserLabels"], "feature-store-place": "other-project"}
+    fake.states = ("FAILED",)
+    fake.add(told["jobName"], labels, {"launchParameter": told})
+    done = command("watch", next(iter(fake.jobs)))
+    assert done.code == 2
+    assert "writes to other-project" in done.err
+    assert house.read().runs == []
 
 
 def test_what_no_worker_can_reach_is_refused(fake: FakeDataflow, capsys: pytest.CaptureFixture[str]) -> None:

@@ -145,7 +145,7 @@ class Numbered:
 
     @property
     def run(self) -> JobRun:
-        return JobRun("r", "backfill", SEASON, 1, 1)
+        return JobRun("r", "backfill", SEASON, 1, 1, "some-project")
 
 
 def test_no_more_than_the_limit_are_active_and_all_are_done() -> None:
