@@ -132,7 +132,9 @@ class FaultPlan:
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                main, "open_warehouse", lambda *given: FaultyWarehouse(open_warehouse(*given), number)
+                main,
+                "open_warehouse",
+                lambda *given, **more: FaultyWarehouse(open_warehouse(*given, **more), number),
             )
             for module in (duckdb_warehouse, duckdb_connection):
                 patch.setattr(module, "connect", waiting)
