@@ -59,8 +59,9 @@ HELP = {
 SPLITS = ("season", "month")
 MOST_JOBS = 25
 EXAMPLE = (
-    "--region us-central1 --template gs://BUCKET/feature-store.json --image REGION-docker.pkg.dev/P/R/N:TAG "
-    "--warehouse 'bigquery://PROJECT?temp=gs://BUCKET/temp'"
+    "--region us-central1 --template gs://my-bucket/feature-store.json "
+    "--image us-central1-docker.pkg.dev/my-project/images/feature-store:1 "
+    "--warehouse 'bigquery://my-project?temp=gs://my-bucket/temp'"
 )
 DATES = {BACKFILL: "--start-date 2018-10-16 --end-date 2019-06-13 ", DAILY: "", GAPS: ""}
 
@@ -84,7 +85,7 @@ def add_commands(commands: Any) -> None:
         run_watch,
         "Follow a job on Dataflow to its end, and tell what became of its run.",
         "feature-store watch 2026-11-21_02_06_04-1234567890 --region us-central1 "
-        "--warehouse bigquery://PROJECT",
+        "--warehouse bigquery://my-project",
     )
     watch.add_argument("job_id", metavar="JOB", help="the id of the job")
     add_warehouse_flags(watch)
