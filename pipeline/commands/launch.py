@@ -6,9 +6,11 @@ import argparse
 import shlex
 import time
 from argparse import Namespace
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -24,7 +26,7 @@ from pipeline.dataflow.target import (
     read_service,
     read_target,
 )
-from pipeline.errors import BadInput, RemoteFailure, UsageError
+from pipeline.errors import BadInput, FeatureStoreError, RemoteFailure, UsageError
 from pipeline.flags import whole_number
 from pipeline.options import (
     BACKFILL,
@@ -168,6 +170,7 @@ def start_job(service: DataflowService, launch: Launch) -> tuple[Job, JobRun]:
     job, is_new = service.launch(launch.request)
     if is_new:
         say(f"launched job {job.job_id}, run {launch.run.run_id}")
+        say(f"  {_name_page(service.place, job.job_id)}")
         return job, launch.run
     run = read_labels(job.labels)
     if run is None:
@@ -177,6 +180,12 @@ def start_job(service: DataflowService, launch: Launch) -> tuple[Job, JobRun]:
         )
     say(f"job {job.job_id} does this already, as run {run.run_id}")
     return job, run
+
+
+def _name_page(place: Service, job_id: str) -> str:
+    """Where the service shows a job."""
+    project = quote(place.project, safe=":")
+    return f"https://console.cloud.google.com/dataflow/jobs/{place.region}/{job_id}?project={project}"
 
 
 def follow_to_end(
@@ -251,11 +260,14 @@ def _tell_nothing(job: Job, as_json: bool) -> None:
 
 
 def _recall_preflight(warehouse: Warehouse, row: RunRow) -> Preflight | None:
-    """The preflight of a run over dates, as things are now; None for one over single gaps."""
+    """The preflight of a run over dates, as things are now; None for one over single gaps, and where the
+    tables have become others."""
     if row["mode"] == GAPS:
         return None
     config = BackfillConfig(warehouse.address, row["start_date"], row["end_date"])
-    return check_dependencies(warehouse, config.make_targets(row["started_at"]), skip_checks=True)
+    with suppress(FeatureStoreError):
+        return check_dependencies(warehouse, config.make_targets(row["started_at"]), skip_checks=True)
+    return None
 
 
 def _tell_run(row: RunRow, preflight: Preflight | None, warehouse: str, job_id: str, as_json: bool) -> int:
