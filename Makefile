@@ -8,12 +8,13 @@ BENCH_JSON := benchmarks.json
 DEMO := demo.duckdb
 STAR := drewgranhamsr
 LOCATION := US
+END_TO_END := $(addprefix tests/pipeline/test_, job.py daily.py gap_runs.py fill_gaps.py)
 TEMPLATE_METADATA := templates/metadata.json
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .PHONY: help setup emulators demo test test-fast test-bigquery verify-bigquery test-dataflow lint format docs
-.PHONY: bench bench-full lock image template clean
+.PHONY: bench bench-full lock image template clean test-repeat test-faults fuzz planted-bugs sbom
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +46,22 @@ test: emulators ## run the whole suite
 
 test-dataflow: $(READY) ## run the checks of packaging, template and Dataflow jobs alone
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/dataflow
+
+test-repeat: $(READY) ## run the end-to-end tests once more, every bundle three times
+	$(BIN)/python -m pytest -n 2 --dist worksteal --bundle-repeat 2 $(END_TO_END)
+
+test-faults: $(READY) ## run every fault: all kill points and seeds, more than an hour
+	$(BIN)/python -m pytest -n 2 --dist worksteal --exhaustive tests/faults
+	$(MAKE) test-repeat
+
+fuzz: $(READY) ## fuzz import and flags with new examples, some minutes
+	$(BIN)/python -m pytest -n 2 --dist worksteal --hypothesis-profile fuzz tests/faults/test_fuzz.py
+
+planted-bugs: $(READY) ## plant every bug of the table and show which test saw it
+	$(BIN)/python tests/planted_bugs.py
+
+sbom: $(READY) ## print the bill of materials of what runs, CycloneDX
+	@$(BIN)/python requirements/sbom.py requirements/run.lock
 
 test-fast: emulators ## run the suite without the slow tier
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"

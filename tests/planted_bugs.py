@@ -29,6 +29,7 @@ COPIED = (
     "tests",
     "benchmarks",
     "pyproject.toml",
+    "setup.py",
     "requirements",
     "Makefile",
     "docs",

@@ -62,7 +62,7 @@ from transforms.schema import FEATURE_STORE, FEATURE_STORE_GAPS, PLAYER_GAME_SUM
 ROWS = make_league(dates=8, players=3)
 DAYS = list_dates(ROWS)
 KEYS = [key_of(ROWS[0]), key_of(ROWS[-1])]
-CALL_SECONDS, JOB_SECONDS = 1.5, 20.0
+CALL_SECONDS, JOB_SECONDS = 2.0, 20.0
 MODULES = ("clients", "jobs", "load", "read", "staging", "tables", "query")
 ALL = DateRange.inclusive(DAYS[0], DAYS[-1])
 
@@ -103,6 +103,7 @@ KINDS = (
     Kind("fetch-rows", "rest", "GET", r"/queries/.*fields="),
     Kind("open-session", "grpc", "GRPC", "CreateReadSession$"),
     Kind("read-rows", "grpc", "GRPC", "ReadRows$"),
+    Kind("find-bucket", "gcs", "GET", r"/b/[^/?]+\?"),
     Kind("write-object", "gcs", "POST", r"^/upload/storage"),
     Kind("list-objects", "gcs", "GET", r"/b/[^/]+/o\?"),
     Kind("remove-object", "gcs", "DELETE", r"/b/[^/]+/o/"),

@@ -139,7 +139,9 @@ def _open(
 def find_holder(error: Exception) -> str | None:
     """Who holds the file, when that is why it could not be opened."""
     text = str(error)
-    if isinstance(error, duckdb.ConnectionException) and _OTHER_MODE in text:
+    # the latter where a thread opens the file at the moment in which another one closes it
+    is_ours = isinstance(error, duckdb.ConnectionException) and _OTHER_MODE in text
+    if is_ours or isinstance(error, duckdb.ResourceInUseException):
         return "another connection of this process"
     if not isinstance(error, duckdb.IOException) or _LOCKED not in text:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from bounds import find_unbounded
 from emulators.launch import Emulators
 from hamcrest import assert_that, contains_string, empty, equal_to, has_entries, has_length, only_contains
 from twins import Cloud, make_address
-from warehouse import list_dates, make_league
+from warehouse import House, list_dates, make_league
 
 from pipeline.commands.app import main
 from pipeline.errors import UsageError
@@ -128,9 +129,7 @@ def test_the_queries_of_a_run_may_bill_what_was_permitted(priced: Priced) -> Non
     assert_that(report.row, has_entries(status="success"))
 
 
-def test_the_embedded_warehouse_bills_nothing(tmp_path: Any, run: terminal.Run) -> None:
-    from warehouse import House
-
+def test_the_embedded_warehouse_bills_nothing(tmp_path: Path, run: terminal.Run) -> None:
     house = House(str(tmp_path / "w.duckdb"), DAYS)
     house.put(ROWS)
     told = run("backfill", f"--warehouse={house.path}", *DATES, "--dry-run")

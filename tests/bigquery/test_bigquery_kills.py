@@ -18,6 +18,7 @@ from proxied import BY_NAME, ROWS, ProxiedHouse, hurry
 from warehouse import Tables, differences
 
 from pipeline.commands.app import main
+from pipeline.errors import Conflict
 
 pytestmark = pytest.mark.slow
 PATIENCE = 90.0
@@ -38,8 +39,8 @@ POINTS = [
     ("upload", 1, True),
     ("upload", 3, False),
     ("upload", 4, True),
-    ("ask", 12, False),
-    ("ask", 18, True),
+    ("ask", 6, False),
+    ("ask", 9, True),
     ("commit-script", 1, False),
     ("commit-script", 1, True),
     ("drop-table", 1, False),
@@ -48,7 +49,7 @@ POINTS = [
     ("read-rows", 1, False),
 ]
 """(kind of call, which of them, whether after its reply)"""
-DEATHS = [("upload", 1), ("upload", 3), ("create-table", 2), ("ask", 14)]
+DEATHS = [("upload", 1), ("upload", 3), ("create-table", 2), ("ask", 8)]
 
 
 def draw(cases: list[Any], number: int) -> list[Any]:
@@ -93,7 +94,7 @@ def check_whole(house: ProxiedHouse, expected: Tables) -> int:
     return len(found.successes)
 
 
-@pytest.mark.parametrize(("name", "nth", "after"), draw(POINTS, 2))
+@pytest.mark.parametrize(("name", "nth", "after"), draw(POINTS, 1))
 def test_the_command_again_finishes_what_a_killed_one_began(
     make_house, undisturbed, tmp_path, name, nth, after
 ):
@@ -113,12 +114,18 @@ def check_killed_client(
     house.disturb(BY_NAME[name], Act(child.kill, done=after), nth=nth)
     child.process.start()
     assert child.wait() == -signal.SIGKILL, child.log.read_text()
-    done = check_whole(house, expected)
+    check_whole(house, expected)
     house.heal()
-    assert main(house.command()) == 0
+    # the script of the dead goes on in the service, and may commit while the next run is under way
+    codes = [main(house.command())]
+    if codes[0] == Conflict.exit_code:
+        assert name == "commit-script"
+        assert check_whole(house, expected) == 1
+        codes.append(main(house.command()))
+    assert codes[-1] == 0
     found = house.read()
     assert differences(found, expected) == []
-    assert len(found.successes) == done + 1
+    assert len(found.successes) == (2 if name in ("commit-script", "drop-table") else 1)
     assert {run["records_created"] for run in found.successes} <= {0, len(expected.features)}
 
 
@@ -140,7 +147,7 @@ def test_a_service_that_dies_under_a_run_is_told_and_the_command_again_works(
     assert len(found.successes) == 1
 
 
-@pytest.mark.parametrize("seed", range(8 if os.environ.get("EXHAUSTIVE") else 2))
+@pytest.mark.parametrize("seed", range(8 if os.environ.get("EXHAUSTIVE") else 1))
 def test_a_job_that_runs_for_ever_after_a_restart_is_given_up(
     make_house, emulators, undisturbed, monkeypatch, seed
 ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,14 +16,12 @@ from terminal import spawn
 from twins import Cloud, compare, make_address
 from warehouse import House, Row, Tables, invalidate, list_dates, make_league, to_keys
 
-from pipeline.demo import LeagueSpec, generate_tables
 from pipeline.main import run_job
 from pipeline.plan import list_days
 from pipeline.warehouse.staging import find_cache
 from transforms.schema import PLAYER_GAME_SUMMARY, Table
 from transforms.side_tables import (
     INJURY_REPORT,
-    INPUTS,
     PLAYER_ALIASES,
     POINTS_LINES,
     REGISTRY,
@@ -32,19 +29,8 @@ from transforms.side_tables import (
     UPCOMING,
 )
 
-LAST = date(2021, 11, 20)
 League = dict[Table, list[Row]]
 ODD_NAMES = ("o'neal", 'quo"te', "back\\slash", "new\nline", "tab\t", "名前😀", "@x%s`{}", "a" * 300)
-
-
-def make_full_league() -> League:
-    """A generated league with every side table and games still to come."""
-    league: League = {}
-    spec = LeagueSpec(seed=3, first_season=2021, seasons=1, teams=4, end_date=LAST)
-    for table, rows in generate_tables(spec):
-        league.setdefault(table, []).extend(rows.to_pylist())
-    assert_that(set(league), equal_to(set(INPUTS)))
-    return league
 
 
 def make_odd_league() -> League:
@@ -157,24 +143,9 @@ def tell(house: House, **options: Any) -> Tables:
     return house.read()
 
 
-MakeTables = Callable[[Callable[[], League]], tuple[League, Tables]]
-
-
 @pytest.fixture(scope="module")
-def in_file(tmp_path_factory: pytest.TempPathFactory) -> MakeTables:
-    """A league's inputs, and its tables as the embedded warehouse has them; made once a league."""
-    known: dict[Callable[[], League], tuple[League, Tables]] = {}
-
-    def make(make_league: Callable[[], League]) -> tuple[League, Tables]:
-        if make_league not in known:
-            league = make_league()
-            path = tmp_path_factory.mktemp("file") / "w.duckdb"
-            house = House(str(path), list_dates(league[PLAYER_GAME_SUMMARY]))
-            fill_inputs(house, league)
-            known[make_league] = (league, tell(house, parallel=1))
-        return known[make_league]
-
-    return make
+def league() -> League:
+    return make_odd_league()
 
 
 @pytest.fixture
@@ -194,28 +165,16 @@ def cloud(emulators: Emulators, project: str, tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("make", "options", "in_bucket"),
-    [
-        (make_full_league, {"parallel": 1}, False),
-        (make_odd_league, {"parallel": 3, "beam_args": ("--direct_runner_bundle_repeat=2",)}, True),
-    ],
-    ids=["every table, one worker", "odd rows, three workers that repeat bundles, a bucket"],
-)
-def test_every_column_is_the_same_in_both_warehouses(
-    make: Callable[[], League],
-    options: dict[str, Any],
-    in_bucket: bool,
-    cloud: Cloud,
-    in_file: MakeTables,
-    temp: str,
-    bucket: storage.Bucket,
+def test_three_workers_that_repeat_bundles_and_keep_files_in_a_bucket_make_the_same_tables(
+    league: League, cloud: Cloud, temp: str, bucket: storage.Bucket, tmp_path: Path
 ) -> None:
-    league, expected = in_file(make)
     days = list_dates(league[PLAYER_GAME_SUMMARY])
-    cloud = replace(cloud, path=f"{cloud.path}&temp={temp}" if in_bucket else cloud.path, days=days)
-    fill_inputs(cloud, league)
-    found = tell(cloud, **options)
+    house = House(str(tmp_path / "w.duckdb"), days)
+    cloud = replace(cloud, path=f"{cloud.path}&temp={temp}", days=days)
+    for place in (house, cloud):
+        fill_inputs(place, league)
+    expected = tell(house, parallel=1)
+    found = tell(cloud, parallel=3, beam_args=("--direct_runner_bundle_repeat=2",))
     compare(found, expected)
     assert_that([run["mode"] for run in found.runs], equal_to(["backfill", "daily", "gaps"]))
     assert_that(found.runs[2], has_entries(gaps_resolved=greater_than(5)))
@@ -229,9 +188,8 @@ def test_every_column_is_the_same_in_both_warehouses(
 
 @pytest.mark.slow
 def test_worker_processes_read_and_commit_the_same(
-    cloud: Cloud, temp: str, emulators: Emulators, in_file: MakeTables, tmp_path: Path
+    league: League, cloud: Cloud, temp: str, tmp_path: Path
 ) -> None:
-    league, _ = in_file(make_odd_league)
     days = list_dates(league[PLAYER_GAME_SUMMARY])
     house = House(str(tmp_path / "w.duckdb"), days)
     cloud = replace(cloud, path=f"{cloud.path}&temp={temp}", days=days)

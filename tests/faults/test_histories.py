@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from children import Child
 from hamcrest import assert_that, empty, equal_to, greater_than, has_length, is_in, is_not
@@ -24,6 +26,7 @@ from warehouse import HISTORY, LEDGER, STORE, House, Row, differences
 
 from pipeline.commands.app import main
 from pipeline.errors import WarehouseLocked
+from pipeline.warehouse.duckdb_connection import connect
 from transforms.schema import PLAYER_GAME_SUMMARY
 
 VERSIONS = 4
@@ -195,6 +198,44 @@ def test_the_model_refuses_what_no_order_explains(model: Model) -> None:
     assert_that(model.explain(Seen(new, ())), is_not(None), "rows without a run")
     differ = [sum(a[day] != b[day] for day in DAYS) for a in model.versions for b in model.versions if a != b]
     assert_that(min(differ), greater_than(len(DAYS) // 2))
+
+
+def test_an_opening_that_meets_a_closing_of_another_thread_is_tried_again(house: House) -> None:
+    """DuckDB calls the file attached already for a moment; that is no broken file."""
+    meets, slept = iter([True, True, False]), list[float]()
+
+    def open_file(path: str, **options: Any) -> Any:
+        if next(meets):
+            raise duckdb.ResourceInUseException(
+                'Unique file handle conflict: Cannot attach "w" - the database file is already attached'
+            )
+        return duckdb.connect(path, **options)
+
+    with connect(house.path, 5.0, read_only=True, sleep=slept.append, open_file=open_file) as connection:
+        assert_that(connection.execute("SELECT 1").fetchall(), equal_to([(1,)]))
+    assert_that(slept, has_length(2))
+
+
+@pytest.mark.slow
+def test_threads_that_open_and_close_the_file_at_once_all_get_in(house: House) -> None:
+    errors: list[Exception] = []
+    over = time.monotonic() + 3.0
+
+    def open_often(read_only: bool) -> None:
+        try:
+            while time.monotonic() < over:
+                with connect(house.path, 30.0, read_only=read_only) as connection:
+                    connection.execute(f"SELECT COUNT(*) FROM {PLAYER_GAME_SUMMARY.path}").fetchall()
+        except Exception as error:
+            errors.append(error)
+
+    modes = (True, True, True, False)
+    threads = [threading.Thread(target=open_often, args=[mode]) for mode in modes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert_that(errors, empty())
 
 
 def daily(path: str, day: str) -> int:

@@ -68,7 +68,8 @@ def test_an_error_in_the_preparation_is_told_from_a_failure(tmp_path: Path) -> N
     copy_tree(tmp_path)
     (tmp_path / "tests" / "test_ends.py").write_text(
         "import pytest\n\n@pytest.fixture\ndef broken():\n    assert False\n\n"
-        "def test_fails():\n    assert False\n\ndef test_breaks(broken):\n    pass\n\ndef test_passes():\n    pass\n"
+        "def test_fails():\n    assert False\n\ndef test_breaks(broken):\n    pass\n\n"
+        "def test_passes():\n    pass\n"
     )
     ends = [
         str(run_test(f"tests/test_ends.py::test_{name}", tmp_path)) for name in ("fails", "breaks", "passes")
