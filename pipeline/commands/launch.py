@@ -6,9 +6,11 @@ import argparse
 import shlex
 import time
 from argparse import Namespace
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -24,7 +26,7 @@ from pipeline.dataflow.target import (
     read_service,
     read_target,
 )
-from pipeline.errors import BadInput, RemoteFailure, UsageError
+from pipeline.errors import BadInput, FeatureStoreError, RemoteFailure, UsageError
 from pipeline.flags import whole_number
 from pipeline.options import (
     BACKFILL,
@@ -59,8 +61,9 @@ HELP = {
 SPLITS = ("season", "month")
 MOST_JOBS = 25
 EXAMPLE = (
-    "--region us-central1 --template gs://BUCKET/feature-store.json --image REGION-docker.pkg.dev/P/R/N:TAG "
-    "--warehouse 'bigquery://PROJECT?temp=gs://BUCKET/temp'"
+    "--region us-central1 --template gs://my-bucket/feature-store.json "
+    "--image us-central1-docker.pkg.dev/my-project/images/feature-store:1 "
+    "--warehouse 'bigquery://my-project?temp=gs://my-bucket/temp'"
 )
 DATES = {BACKFILL: "--start-date 2018-10-16 --end-date 2019-06-13 ", DAILY: "", GAPS: ""}
 
@@ -84,7 +87,7 @@ def add_commands(commands: Any) -> None:
         run_watch,
         "Follow a job on Dataflow to its end, and tell what became of its run.",
         "feature-store watch 2026-11-21_02_06_04-1234567890 --region us-central1 "
-        "--warehouse bigquery://PROJECT",
+        "--warehouse bigquery://my-project",
     )
     watch.add_argument("job_id", metavar="JOB", help="the id of the job")
     add_warehouse_flags(watch)
@@ -167,6 +170,7 @@ def start_job(service: DataflowService, launch: Launch) -> tuple[Job, JobRun]:
     job, is_new = service.launch(launch.request)
     if is_new:
         say(f"launched job {job.job_id}, run {launch.run.run_id}")
+        say(f"  {_name_page(service.place, job.job_id)}")
         return job, launch.run
     run = read_labels(job.labels)
     if run is None:
@@ -176,6 +180,12 @@ def start_job(service: DataflowService, launch: Launch) -> tuple[Job, JobRun]:
         )
     say(f"job {job.job_id} does this already, as run {run.run_id}")
     return job, run
+
+
+def _name_page(place: Service, job_id: str) -> str:
+    """Where the service shows a job."""
+    project = quote(place.project, safe=":")
+    return f"https://console.cloud.google.com/dataflow/jobs/{place.region}/{job_id}?project={project}"
 
 
 def follow_to_end(
@@ -250,11 +260,14 @@ def _tell_nothing(job: Job, as_json: bool) -> None:
 
 
 def _recall_preflight(warehouse: Warehouse, row: RunRow) -> Preflight | None:
-    """The preflight of a run over dates, as things are now; None for one over single gaps."""
+    """The preflight of a run over dates, as things are now; None for one over single gaps, and where the
+    tables have become others."""
     if row["mode"] == GAPS:
         return None
     config = BackfillConfig(warehouse.address, row["start_date"], row["end_date"])
-    return check_dependencies(warehouse, config.make_targets(row["started_at"]), skip_checks=True)
+    with suppress(FeatureStoreError):
+        return check_dependencies(warehouse, config.make_targets(row["started_at"]), skip_checks=True)
+    return None
 
 
 def _tell_run(row: RunRow, preflight: Preflight | None, warehouse: str, job_id: str, as_json: bool) -> int:

@@ -105,16 +105,22 @@ def write_commands(
 
 
 def _name_dataflow(warehouse: str) -> str:
-    """What a launch on Dataflow needs besides; the words in capitals are the reader's to fill in."""
+    """What a launch on Dataflow needs besides; the words in capitals are the reader's to fill in.
+
+    Its workers share no disk, so the files of the run need a folder.
+    """
     project, temp, address = "PROJECT", None, EXAMPLE
     if warehouse.startswith(BIGQUERY):
         place = parse_address(warehouse)
         project, temp, address = place.project, place.temp, warehouse
+    if temp is None:
+        temp = "gs://BUCKET/temp"
+        address += f"{'&' if '?' in address else '?'}temp={temp}"
     flags = {
         "runner": "DataflowRunner",
         "project": project,
         "region": "REGION",
-        "temp_location": temp or "gs://BUCKET/temp",
+        "temp_location": temp,
         "warehouse": address,
     }
     return " ".join(shlex.quote(f"--{name}={value}") for name, value in flags.items())

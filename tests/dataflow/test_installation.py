@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import sys
 import tarfile
 import zipfile
@@ -82,6 +84,41 @@ def test_it_runs_from_an_empty_environment_and_another_directory(
     assert json.loads(done.stdout)["status"] == "success"
     audit = run([program, "audit", "--json"], elsewhere)
     assert json.loads(audit.stdout)["exit_code"] == 0
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_image_work_without_docker(tmp_path: Path) -> None:
+    """The Dockerfile's own commands, over the files that it copies, in an environment with pip alone."""
+    interpreter = find_interpreter("3.11")
+    if interpreter is None:
+        pytest.skip("the image has Python 3.11, and there is none here")
+    run([UV, "venv", "--quiet", "--seed", "--python", interpreter, tmp_path / "venv"])
+    programs = tmp_path / "venv" / "bin"
+    path = f"{programs}:{os.environ['PATH']}"
+    folder = tmp_path
+    text = (ROOT / "templates" / "Dockerfile").read_text().replace("\\\n", " ")
+    for line in text.splitlines():
+        instruction, _, rest = line.partition(" ")
+        if instruction == "WORKDIR":
+            folder = tmp_path / "image" / rest.lstrip("/")
+            folder.mkdir(parents=True, exist_ok=True)
+        elif instruction == "COPY" and "--from" not in rest:
+            *sources, target = rest.split()
+            for source in sources:
+                copy_into(ROOT / source, folder / target)
+        elif instruction == "RUN":
+            run(["bash", "-euc", rest], folder, PATH=path)
+    assert folder == tmp_path / "image" / "template"
+    shown = run([programs / "python", folder / "main.py", "--mode=gaps", "--help"], tmp_path)
+    assert shown.stdout.startswith("usage: feature-store fill-gaps")
+
+
+def copy_into(source: Path, target: Path) -> None:
+    """As an image's COPY: a file into a directory, a directory as one."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
 
 
 @pytest.mark.slow

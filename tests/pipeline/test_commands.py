@@ -42,6 +42,7 @@ from terminal import CANARY, DATES, TABLE, Run, spawn
 from pipeline.commands import app
 from pipeline.commands.app import Terminated, build_parser, main
 from pipeline.errors import FeatureStoreError, UsageError
+from pipeline.options import COMMANDS as MODES
 from pipeline.options import DEFAULT_WAREHOUSE, check_beam_args, normalize_flags, read_config
 from pipeline.report import suggest_command, to_json
 from pipeline.report_run import suggest_next
@@ -62,8 +63,11 @@ COMMANDS = (
     "sql",
     "runs",
     "explain",
+    "launch",
+    "watch",
     "completion",
 )
+WITH_EXAMPLES = (*(name for name in COMMANDS if name != "launch"), *(f"launch {m}" for m in MODES.values()))
 
 
 # Help
@@ -77,16 +81,17 @@ def test_help_lists_every_command_and_how_to_start(run: Run) -> None:
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", WITH_EXAMPLES)
 def test_help_of_every_command_shows_an_example_that_parses(run: Run, command: str) -> None:
-    shown = run(command, "--help")
+    names = command.split()
+    shown = run(*names, "--help")
     assert_that(shown, has_properties(code=0, err=""))
     assert_that(shown.out, all_of(*map(contains_string, ("--json", "--debug", "example:"))))
     for example in shown.out.partition("example:\n")[2].strip().partition("\n\n")[0].splitlines():
         words = shlex.split(example)
-        assert_that(words[:2], equal_to(["feature-store", command]))
+        assert_that(words[: len(names) + 1], equal_to(["feature-store", *names]))
         known, rest = build_parser().parse_known_args(normalize_flags(words[1:], "-"))
-        assert_that((known.command, rest), equal_to((command, [])))
+        assert_that((known.command, rest), equal_to((names[0], [])))
 
 
 def test_the_list_of_commands_under_test_is_complete() -> None:

@@ -280,7 +280,10 @@ def test_a_command_says_what_was_asked_for_and_reads_back_from_a_shell(
     words = shlex.split(dataflow)
     assert_that(words[:4], equal_to(["python", "-m", "pipeline", "--mode=gaps"]))
     assert_that(words[4], equal_to("--gaps-table=nba_predictions.feature_store_gaps"))
-    assert_that(words[-5:], has_items("--runner=DataflowRunner", "--warehouse=bigquery://PROJECT"))
+    assert_that(
+        words[-5:],
+        has_items("--runner=DataflowRunner", "--warehouse=bigquery://PROJECT?temp=gs://BUCKET/temp"),
+    )
     given = {f"{name.replace('-', '_').replace('__', '--', 1)}={value}" for name, value in expected.items()}
     assert_that(set(words[5:-5]), equal_to(given))
     # `gaps` takes the same flags: what one of them shows, the other fills
@@ -293,9 +296,10 @@ def test_a_command_says_what_was_asked_for_and_reads_back_from_a_shell(
 
 
 @pytest.mark.parametrize(
-    ("parts", "temp"), [("", "gs://BUCKET/temp"), ("&temp=gs://mine/tmp", "gs://mine/tmp")]
+    ("parts", "temp", "added"),
+    [("", "gs://BUCKET/temp", "&temp=gs://BUCKET/temp"), ("&temp=gs://mine/tmp", "gs://mine/tmp", "")],
 )
-def test_a_launch_keeps_the_bigquery_warehouse_at_hand(parts: str, temp: str) -> None:
+def test_a_launch_keeps_the_bigquery_warehouse_at_hand(parts: str, temp: str, added: str) -> None:
     address = f"bigquery://my-project?location=EU{parts}"
     dates = DateRange.inclusive(LATE, LATE)
     local, dataflow = write_commands(dates, Admission(), ALL_GAPS, address)
@@ -307,7 +311,7 @@ def test_a_launch_keeps_the_bigquery_warehouse_at_hand(parts: str, temp: str) ->
             "--project=my-project",
             "--region=REGION",
             f"--temp_location={temp}",
-            f"--warehouse={address}",
+            f"--warehouse={address}{added}",
         ),
     )
 

@@ -51,7 +51,7 @@ def house(tmp_path: Path) -> House:
 
 def test_a_run_does_every_row_that_its_plan_names(house: House) -> None:
     plan = check_dependencies(house.warehouse, house.config().make_targets(RUN_AT)).plan
-    progress = Progress(list_run_steps(plan))
+    progress = Progress(list_run_steps(plan.rows, plan.target_rows))
     with listen(partial(advance_run, progress)):
         house.run(parallel=2)
     assert_that(
