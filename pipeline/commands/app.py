@@ -11,7 +11,20 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn
 
-from pipeline.commands import completion, explain, fill, gaps, init, launch, ledger, load, query, run, runs
+from pipeline.commands import (
+    completion,
+    explain,
+    fill,
+    gaps,
+    init,
+    launch,
+    ledger,
+    load,
+    query,
+    run,
+    runs,
+    watch,
+)
 from pipeline.commands.console import emit_json, prepare_streams, say, say_error
 from pipeline.errors import INTERRUPTED, TERMINATED, FeatureStoreError, UsageError, shorten_reason
 from pipeline.flags import FlagParser
@@ -33,7 +46,7 @@ def build_parser() -> FlagParser:
         "--start-date 2023-10-01 --end-date 2024-06-30",
     )
     commands = parser.add_subparsers(title="commands", dest="command", required=True)
-    for group in (init, load, run, fill, gaps, ledger, query, explain, runs, launch):
+    for group in (init, load, run, fill, gaps, ledger, query, explain, runs, launch, watch):
         group.add_commands(commands)
     completion.add_commands(commands, parser)
     return parser

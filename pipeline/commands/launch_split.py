@@ -13,8 +13,8 @@ from datetime import datetime
 from functools import cache
 
 from pipeline.commands.console import emit_json, emit_report, emit_table, say
-from pipeline.commands.launch import start_job, suggest_watch
 from pipeline.commands.runs import MOST_RUNS
+from pipeline.commands.watch import start_job, suggest_watch
 from pipeline.dataflow.following import settle_run
 from pipeline.dataflow.launching import MOST_PARTITIONS, Launch, prepare_launch
 from pipeline.dataflow.service import DataflowService

@@ -21,10 +21,11 @@ from google.cloud import dataflow_v1beta3
 from google.protobuf import json_format
 from warehouse import House, differences
 
-from pipeline.commands import launch as launching
 from pipeline.commands.app import build_parser, main
+from pipeline.commands.watch import suggest_watch
 from pipeline.dataflow import following
 from pipeline.dataflow.metadata import build_metadata
+from pipeline.dataflow.target import Service
 from pipeline.errors import AuditFailed
 
 PARAMETERS = {parameter["name"]: parameter for parameter in build_metadata()["parameters"]}
@@ -359,8 +360,8 @@ def test_looking_at_a_launch_needs_no_beam() -> None:
 
 
 def test_the_hint_to_come_back_is_a_command_that_parses() -> None:
-    place = launching.Service("some-project", "us-central1", "http://127.0.0.1:1")
-    hint = launching.suggest_watch(place, "2026-03-01_12_00_00-0001", Disguised("w.duckdb"))
+    place = Service("some-project", "us-central1", "http://127.0.0.1:1")
+    hint = suggest_watch(place, "2026-03-01_12_00_00-0001", Disguised("w.duckdb"))
     program, *words = shlex.split(hint)
     assert program == "feature-store"
     parsed = build_parser().parse_args(words)
