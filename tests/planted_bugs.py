@@ -174,7 +174,7 @@ BUGS = (
     Bug(
         "the date of UTC for that of the league", "transforms/eastern.py",
         "instant.astimezone(load_zone()).date()", "instant.astimezone(UTC).date()",
-        f"{DAILY}::test_a_backfill_takes_the_clocks_date_for_today",
+        "tests/faults/test_extremes.py::test_a_run_takes_the_leagues_date_for_today",
     ),
     Bug(
         "aliases not applied to reports", "transforms/sides.py",
@@ -189,7 +189,7 @@ BUGS = (
     Bug(
         "a line of 0 points", "transforms/kernels/market.py",
         "in_time & (lines.line > 0)", "in_time & (lines.line >= 0)",
-        f"{SIDES}::test_lines_that_cannot_be_used_are_counted",
+        f"{SIDES}::test_one_bookmakers_newest_and_oldest_lines_count",
     ),
     Bug(
         "a report at the tip-off names nobody", "transforms/candidates.py",

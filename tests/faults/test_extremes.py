@@ -220,6 +220,25 @@ def test_edges_of_the_calendar_are_days_like_others(house: House, first: date) -
                 equal_to({key: row["data_hash"] for key, row in features.items()}))  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("instant", "day"),
+    [
+        ("2024-01-01T04:59:59.999999", date(2023, 12, 31)),
+        ("2024-01-01T05:00:00", date(2024, 1, 1)),
+        ("2024-07-01T03:59:59.999999", date(2024, 6, 30)),
+        ("2024-07-01T04:00:00", date(2024, 7, 1)),
+        ("2024-03-10T04:59:59", date(2024, 3, 9)),
+        ("2024-03-11T04:00:00", date(2024, 3, 11)),
+        ("2024-11-03T03:59:59", date(2024, 11, 2)),
+        ("2024-11-04T04:59:59", date(2024, 11, 3)),
+    ],
+)
+def test_a_run_takes_the_leagues_date_for_today(house: House, instant: str, day: date) -> None:
+    """Midnight in US Eastern, in winter, in summer, and where the clocks change."""
+    spec = house.config().make_targets(datetime.fromisoformat(f"{instant}+00:00"))
+    assert_that(spec.today, equal_to(day))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Anchorage", "Not/AZone"])
 def test_a_machine_of_another_zone_writes_the_same_tables(
