@@ -8,6 +8,7 @@ BENCH_JSON := benchmarks.json
 DEMO := demo.duckdb
 STAR := drewgranhamsr
 LOCATION := US
+BIGQUERY_FAULTS := $(addprefix tests/bigquery/test_, call_faults.py bigquery_kills.py bigquery_conflicts.py)
 END_TO_END := $(addprefix tests/pipeline/test_, job.py daily.py gap_runs.py fill_gaps.py)
 TEMPLATE_METADATA := templates/metadata.json
 export UV_PYTHON_DOWNLOADS := never
@@ -50,8 +51,8 @@ test-dataflow: $(READY) ## run the checks of packaging, template and Dataflow jo
 test-repeat: $(READY) ## run the end-to-end tests once more, every bundle three times
 	$(BIN)/python -m pytest -n 2 --dist worksteal --bundle-repeat 2 $(END_TO_END)
 
-test-faults: $(READY) ## run every fault: all kill points and seeds, more than an hour
-	$(BIN)/python -m pytest -n 2 --dist worksteal --exhaustive tests/faults
+test-faults: emulators ## run every fault: all kill points, calls and seeds, more than an hour
+	$(BIN)/python -m pytest -n 2 --dist worksteal --exhaustive tests/faults $(BIGQUERY_FAULTS)
 	$(MAKE) test-repeat
 
 fuzz: $(READY) ## fuzz import and flags with new examples, some minutes

@@ -7,6 +7,7 @@ more in each run of the job; ``--kill-point N`` replays one point of the kill ha
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -27,6 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--exhaustive", action="store_true", help="every seed and every kill point")
     group.addoption("--bundle-repeat", type=int, default=0, metavar="N", help="run each bundle N times more")
     group.addoption("--kill-point", type=int, metavar="N", help="only this point of the kill harness")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if is_exhaustive(config):
+        # what is drawn while modules are imported can ask for nothing else
+        os.environ["EXHAUSTIVE"] = "1"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

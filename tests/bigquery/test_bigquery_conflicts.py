@@ -1,6 +1,6 @@
 """Runs at the same time, tables that move, audits that fail: some serial order, or nothing at all.
 
-EXHAUSTIVE=1 tries every way to fail the audit, of which otherwise some are drawn.
+``--exhaustive`` tries every way to fail the audit, of which otherwise some are drawn.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whatever happens to a call, the run or the same command again gives the tables of an undisturbed run.
 
-Each fault meets every kind of call of one run. EXHAUSTIVE=1 tries each kind by itself, too, of which
+Each fault meets every kind of call of one run. ``--exhaustive`` tries each kind by itself, too, of which
 otherwise a few are drawn.
 """
 
