@@ -417,7 +417,7 @@ def test_the_commit_is_one_script_and_makes_no_table(in_project: Told) -> None:
 
 
 def test_gaps_suggests_a_launch_on_this_very_warehouse(in_project: Told) -> None:
-    address = in_project.house.path
+    address = f"{in_project.house.path}&temp=gs://BUCKET/temp"
     project = address.removeprefix("bigquery://").partition("?")[0]
     for command in in_project.answers["gaps"]["commands"]:
         words = shlex.split(command["dataflow"])

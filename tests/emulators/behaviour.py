@@ -6,6 +6,8 @@
 * A read session reads what was there when it was made, in messages of as many rows as the launcher says.
 * `FOR SYSTEM_TIME AS OF` is accepted, and reads the table as it is now.
 * DDL on permanent tables is refused inside a transaction.
+* Of two jobs of one id that come at once, the second is refused as one that exists (upstream looks first
+  and saves later).
 * Concurrent transactions conflict by table (`conflicts`), load jobs keep to the types of the table
   (`load_rules`).
 """
@@ -26,7 +28,7 @@ import upstream
 from local_bigquery.engine import database
 from local_bigquery.errors import BigQueryError
 from local_bigquery.grpc import read, server
-from local_bigquery.jobs import merge, query
+from local_bigquery.jobs import merge, query, runner
 from local_bigquery.sql import translate
 from local_bigquery.sql.rules import tables
 from partition_filter import lacks_filter
@@ -43,8 +45,20 @@ def install() -> None:
     refuse_ddl_in_transactions()
     hold_snapshots()
     cut_messages()
+    submit_one_at_a_time()
     conflicts.install(in_transaction)
     load_rules.install()
+
+
+def submit_one_at_a_time() -> None:
+    """A job is looked for and saved without another in between."""
+    submit, lock = runner.submit, threading.Lock()
+
+    def submit_locked(*given: object, **named: object) -> object:
+        with lock:
+            return submit(*given, **named)
+
+    runner.submit = submit_locked
 
 
 def mend_merge() -> None:
