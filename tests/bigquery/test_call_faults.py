@@ -113,11 +113,11 @@ def test_every_call_is_of_a_named_kind(make_house, undisturbed, route):
 
 ALL_PASSING = [*product(REST_FAULTS, ROUTES)]
 PASSING = [
-    *product(["503", "500", "lost", "hang", "hang-done"], ["upload"]),
-    *product(["503", "reset"], ["bucket"]),
+    *product(["503", "lost", "hang"], ["upload"]),
+    ("reset", "bucket"),
     ("lost", "resumable"),
 ]
-"""Each fault that is another one to the clients, each way of the rows."""
+"""Some of them: before the work, after it, no end; each way of the rows."""
 
 
 @pytest.mark.parametrize(("fault", "route"), ALL_PASSING if EXHAUSTIVE else PASSING)
@@ -156,7 +156,7 @@ def test_a_call_that_is_refused_ends_the_run_and_publishes_nothing(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(secret))
     house = make_house("upload")
     house.put([row | {"player_full_name": CANARY, "dnp_reason": CANARY} for row in ROWS])
-    for name, refusal in draw(REFUSED, 7):
+    for name, refusal in draw(REFUSED, 4):
         kind = BY_NAME[name]
         house.disturb(kind, find_fault(refusal, kind), times=10_000)
         capsys.readouterr()
@@ -205,7 +205,7 @@ SINGLE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "fault"), draw(SINGLE, 2))
+@pytest.mark.parametrize(("name", "fault"), draw(SINGLE, 1))
 def test_a_fault_that_stays_ends_the_run_and_the_next_one_is_whole(make_house, undisturbed, name, fault):
     """Every call of a kind fails from the second on, without end."""
     house, kind = make_house("upload"), BY_NAME[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import datetime
 import io
+import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -83,10 +84,17 @@ def test_of_two_transactions_that_change_one_table_one_is_aborted(games):
 
 
 def test_a_transaction_that_began_before_a_change_is_aborted(games):
-    late = f"BEGIN TRANSACTION; {SLOW}; DELETE FROM games.rows WHERE k = 2; COMMIT TRANSACTION"
-    errors = outcomes(games, late, "UPDATE games.rows SET v = 5 WHERE k = 1")
-    assert "concurrent update" in errors[0]
-    assert errors[1] == ""
+    games.query("CREATE TABLE games.begun (n INT64)").result()
+    late = (
+        f"INSERT INTO games.begun (n) VALUES (1); BEGIN TRANSACTION; {SLOW}; {SLOW}; {SLOW}; {SLOW}; "
+        "DELETE FROM games.rows WHERE k = 2; COMMIT TRANSACTION"
+    )
+    job = games.query(late, job_retry=None)
+    while not list(games.query("SELECT n FROM games.begun").result()):
+        time.sleep(0.01)
+    assert outcomes(games, "UPDATE games.rows SET v = 5 WHERE k = 1") == [""]
+    with pytest.raises(GoogleAPICallError, match="concurrent update"):
+        job.result()
 
 
 def test_inserts_conflict_with_nothing(games):
