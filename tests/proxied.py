@@ -47,6 +47,7 @@ from warehouse import (
     key_of,
     list_dates,
     make_league,
+    tabulate,
 )
 
 from pipeline.season import DateRange
@@ -177,14 +178,7 @@ class ProxiedHouse(House):
             for table in (FEATURE_STORE, FEATURE_STORE_GAPS)
         )
         runs = [] if house.describe(RUN_HISTORY) is None else History(house._jobs).list_newest(1000, "")
-        tables = Tables(
-            {key_of(row): row for row in store},
-            {key_of(gap): gap for gap in ledger},
-            sorted(runs, key=lambda run: (run["started_at"], run["run_id"])),
-        )
-        assert len(tables.features) == len(store), "a key has two feature rows"
-        assert len(tables.gaps) == len(ledger), "a key has two rows in the ledger"
-        return tables
+        return tabulate(store, ledger, runs)
 
     def read_inputs(self) -> list[Row]:
         names = [name for name in SCHEMA.names if name != "processed_at"]

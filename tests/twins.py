@@ -27,8 +27,8 @@ from warehouse import (
     Row,
     Tables,
     drop,
-    key_of,
     next_instant,
+    tabulate,
 )
 
 from pipeline.warehouse.bigquery import BigQueryWarehouse
@@ -112,17 +112,6 @@ class Cloud(House):
         bounds = f" WHERE {self.sql.bound_dates(table, ALL_DATES)}" if table.partition else ""
         found = self.client.query_and_wait(f"SELECT * FROM {self.sql.name_table(table)}{bounds}")
         return [dict(row) for row in found]
-
-
-def tabulate(store: list[Row], ledger: list[Row], runs: list[Row]) -> Tables:
-    tables = Tables(
-        {key_of(row): row for row in store},
-        {key_of(gap): gap for gap in ledger},
-        sorted(runs, key=lambda run: (run["started_at"], run["run_id"])),
-    )
-    assert len(tables.features) == len(store), "a key has two feature rows"
-    assert len(tables.gaps) == len(ledger), "a key has two rows in the ledger"
-    return tables
 
 
 def number_runs(tables: Tables) -> dict[str, Any]:

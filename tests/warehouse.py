@@ -167,6 +167,18 @@ def drop(row: Row, names: Iterable[str]) -> Row:
     return {name: value for name, value in row.items() if name not in names}
 
 
+def tabulate(store: list[Row], ledger: list[Row], runs: list[Row]) -> Tables:
+    """The rows of the three output tables by key, each of which they hold once."""
+    tables = Tables(
+        {key_of(row): row for row in store},
+        {key_of(gap): gap for gap in ledger},
+        sorted(runs, key=lambda run: (run["started_at"], run["run_id"])),
+    )
+    assert len(tables.features) == len(store), "a key has two feature rows"
+    assert len(tables.gaps) == len(ledger), "a key has two rows in the ledger"
+    return tables
+
+
 def differences(found: Tables, expected: Tables, shown: int = 5) -> list[str]:
     """What differs in content, one line a key; an empty list for identical tables."""
     lines = []
@@ -338,14 +350,7 @@ class House:
                 else []
                 for name in (STORE, LEDGER, HISTORY)
             )
-        tables = Tables(
-            {key_of(row): row for row in store},
-            {key_of(gap): gap for gap in ledger},
-            sorted(runs, key=lambda run: (run["started_at"], run["run_id"])),
-        )
-        assert len(tables.features) == len(store), "a key has two feature rows"
-        assert len(tables.gaps) == len(ledger), "a key has two rows in the ledger"
-        return tables
+        return tabulate(store, ledger, runs)
 
 
 def compute_stages(warehouse: DuckDBWarehouse, plan: Plan, run: RunSpec) -> Staged:

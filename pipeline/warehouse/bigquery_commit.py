@@ -25,9 +25,8 @@ from pipeline.warehouse.bigquery_commit_sql import (
     OVERLAP,
     REQUESTED,
     CommitSql,
-    merge_run,
-    write_run_value,
 )
+from pipeline.warehouse.bigquery_history_sql import merge_run, write_run
 from pipeline.warehouse.bigquery_jobs import Jobs
 from pipeline.warehouse.bigquery_load import Loader
 from pipeline.warehouse.bigquery_sql import BigQuerySql
@@ -39,7 +38,6 @@ from pipeline.warehouse.publishing import (
     compare_rows_read,
     compare_staged,
     decode_run,
-    encode_run,
     refuse_deletions,
     refuse_violations,
 )
@@ -88,8 +86,7 @@ class History:
 
     def record_failure(self, row: RunRow) -> RunRow:
         """The history row of a failed run, unless the run has one; gives the stored row."""
-        texts = {name: write_run_value(self._sql, name, value) for name, value in encode_run(row).items()}
-        statement = merge_run(self._sql, texts, row["data_date"])
+        statement = merge_run(self._sql, write_run(self._sql, row), row["data_date"])
         with translating("recording a failed run"):
             self.jobs.run_script(f"{row['run_id']}-failed-{_digest(statement)}", statement)
         return self.read(row["run_id"]) or row

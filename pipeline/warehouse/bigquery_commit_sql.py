@@ -8,15 +8,13 @@ has both bounds of the run's dates as literals.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
 
 from pipeline.season import DateRange
 from pipeline.warehouse.base import CommitOutcome, CommitRequest, RunRow
+from pipeline.warehouse.bigquery_history_sql import merge_run, write_timed_run
 from pipeline.warehouse.bigquery_sql import BigQuerySql
-from pipeline.warehouse.publishing import encode_run
 from pipeline.warehouse.sql import OPEN
 from transforms.contracts import FEATURES, GAPS, PASSED, TARGETS
 from transforms.gaps import NO_GAME_SUMMARY
@@ -133,12 +131,12 @@ class CommitSql:
     def count_rows(self) -> str:
         """(stored, deleted, updated, unchanged) of the run's rows."""
         return (
-            "SELECT COUNT(*) AS stored, COUNTIF(f.player_lookup IS NULL) AS deleted, "
-            f"COUNTIF(f.player_lookup IS NOT NULL AND ({self._differ()})) AS updated, "
-            f"COUNTIF(f.player_lookup IS NOT NULL AND NOT ({self._differ()})) AS unchanged "
+            "SELECT COUNT(*) AS stored, COUNTIF(gone) AS deleted, COUNTIF(NOT gone AND differs) AS updated, "
+            "COUNTIF(NOT gone AND NOT differs) AS unchanged "
+            f"FROM (SELECT f.player_lookup IS NULL AS gone, {self._differ()} AS differs "
             f"FROM {self._store} s LEFT JOIN {self.staged[FEATURES]} f "
             "ON f.player_lookup = s.player_lookup AND f.game_date = s.game_date "
-            f"WHERE {self._bound(FEATURE_STORE, 's')}"
+            f"WHERE {self._bound(FEATURE_STORE, 's')})"
         )
 
     def _differ(self) -> str:
@@ -209,7 +207,7 @@ class CommitSql:
             self.merge_ledger(),
             self._assert(self._count_resolved(), outcome.gaps_resolved, MOVED),
             f"ASSERT NOT EXISTS ({self.list_identities()}) AS {self.sql.text_literal(BROKEN)}",
-            self._record_run(row, "began"),
+            merge_run(self.sql, write_timed_run(self.sql, row, "began"), row["data_date"]),
             "COMMIT TRANSACTION",
         ]
         return ";\n".join(statements) + ";"
@@ -289,20 +287,12 @@ class CommitSql:
 
     def _list_fates(self) -> str:
         """What becomes of each key: a gap, a row, or none of both where an open gap is no target any more."""
-        sql = self.sql
-        names = sql.list_columns(STAGED_GAPS.names)
-        unknown = ", ".join(
-            f"CAST(NULL AS {sql.name_type(field.type)})"
-            for field in STAGED_GAPS
-            if field.name not in FEATURE_STORE_GAPS.key
-        )
-        nothing = ", ".join(
-            "CONCAT('no target any more: ', COALESCE(p.detail, 'nothing names this player and date'))"
-            if field.name == "skip_detail"
-            else f"CAST(NULL AS {sql.name_type(field.type)})"
-            for field in STAGED_GAPS
-            if field.name not in FEATURE_STORE_GAPS.key
-        )
+        names = self.sql.list_columns(STAGED_GAPS.names)
+        facts = [field for field in STAGED_GAPS if field.name not in FEATURE_STORE_GAPS.key]
+        nulls = {field.name: f"CAST(NULL AS {self.sql.name_type(field.type)})" for field in facts}
+        detail = "CONCAT('no target any more: ', COALESCE(p.detail, 'nothing names this player and date'))"
+        unknown = ", ".join(nulls.values())
+        withdrawn = ", ".join({**nulls, "skip_detail": detail}.values())
         why = (
             "SELECT player_lookup, game_date, MIN(detail) AS detail "
             f"FROM {self.staged[PASSED]} GROUP BY player_lookup, game_date"
@@ -310,7 +300,7 @@ class CommitSql:
         return (
             f"SELECT 'gap' AS fate, {names} FROM {self.staged[GAPS]} "
             f"UNION ALL SELECT 'row', player_lookup, game_date, {unknown} FROM {self.staged[FEATURES]} "
-            f"UNION ALL SELECT 'none', s.player_lookup, s.game_date, {nothing} FROM {self._ledger} s "
+            f"UNION ALL SELECT 'none', s.player_lookup, s.game_date, {withdrawn} FROM {self._ledger} s "
             f"LEFT JOIN ({why}) p ON p.player_lookup = s.player_lookup AND p.game_date = s.game_date "
             f"WHERE {OPEN} AND {self._bound(FEATURE_STORE_GAPS, 's')} AND NOT {self._exists(TARGETS, 's')}"
         )
@@ -327,54 +317,5 @@ class CommitSql:
             "GROUP BY player_lookup, game_date HAVING SUM(t) <> 1 OR SUM(f) <> 1"
         )
 
-    def _record_run(self, row: RunRow, since: str) -> str:
-        """The history row; the time of the script, which began at ``since``, is added to its own."""
-        texts = {name: write_run_value(self.sql, name, value) for name, value in encode_run(row).items()}
-        spent = f"TIMESTAMP_DIFF(CURRENT_TIMESTAMP(), {since}, MICROSECOND) / 1e6"
-        texts["duration_seconds"] += f" + {spent}"
-        texts["processed_at"] = "CURRENT_TIMESTAMP()"
-        for path, seconds in _list_spans(row["timing_breakdown"]):
-            later = f"JSON_SET({texts['timing_breakdown']}, '{path}', {seconds!r} + {spent})"
-            texts["timing_breakdown"] = later
-        return merge_run(self.sql, texts, self.request.targets.last)
 
-
-def _list_spans(timing: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """The times (JSON path, seconds) of a history row in which the script's own belongs, too."""
-    yield from ((f"$.{name}", float(timing[name])) for name in ("total_runtime", "save_time"))
-    commit = timing["detail"].get("commit", {})
-    yield from ((f"$.detail.commit.{name}", float(commit[name])) for name in _COMMIT_SPANS if name in commit)
-
-
-_COMMIT_SPANS = ("wall_seconds", "busy_seconds")
 _OPENED = ("detected_at", "detected_run_id", "attempt_count", "last_attempt_at")
-
-
-def merge_run(sql: BigQuerySql, texts: Mapping[str, str], data_date: date) -> str:
-    """Puts a history row, each column as an expression, into the table unless its run has one.
-
-    Unlike INSERTs, two MERGEs at a time conflict: a run that is committed twice at once has one row.
-    """
-    selected = ", ".join(f"{text} AS {sql.quote(name)}" for name, text in texts.items())
-    day = DateRange.inclusive(data_date, data_date)
-    return (
-        f"MERGE INTO {sql.name_table(RUN_HISTORY)} s USING (SELECT {selected}) n "
-        f"ON s.run_id = n.run_id AND {sql.bound_dates(RUN_HISTORY, day, 's')} "
-        f"WHEN NOT MATCHED THEN INSERT ({sql.list_columns(texts)}) VALUES ({sql.list_columns(texts, 'n')})"
-    )
-
-
-def write_run_value(sql: BigQuerySql, name: str, value: Any) -> str:
-    """A value of a column of ``processor_run_history`` as a literal."""
-    kind = RUN_HISTORY.schema.field(name).type
-    if value is None:
-        return f"CAST(NULL AS {'JSON' if name in RUN_HISTORY.json_columns else sql.name_type(kind)})"
-    if name in RUN_HISTORY.json_columns:
-        return f"PARSE_JSON({sql.text_literal(value)})"
-    if isinstance(value, datetime):
-        return sql.time_literal(value)
-    if isinstance(value, date):
-        return sql.date_literal(value)
-    if isinstance(value, str):
-        return sql.text_literal(value)
-    return f"CAST({value!r} AS {sql.name_type(kind)})"

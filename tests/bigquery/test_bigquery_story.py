@@ -39,6 +39,7 @@ from hamcrest import (
     has_length,
     only_contains,
 )
+from questions import STATEMENTS as QUESTIONS
 from sqlglot import exp
 from twins import Cloud, compare
 from warehouse import House, Tables, differences
@@ -53,26 +54,8 @@ pytestmark = pytest.mark.slow
 
 FIRST, LAST = date(2021, 10, 20), date(2021, 11, 20)
 DATES = (f"--start-date={FIRST}", f"--end-date={LAST}")
-STATEMENTS_TEXT = """
-SELECT game_date FROM nba_predictions.ml_feature_store_v2
-WHERE game_date BETWEEN '2021-11-01' AND '2021-11-30' GROUP BY game_date ORDER BY game_date
-;
-SELECT 'MLFS' as processor, COUNT(DISTINCT game_date) as dates
-FROM nba_predictions.ml_feature_store_v2 WHERE game_date BETWEEN '2021-11-01' AND '2021-11-30'
-;
-SELECT failure_category, COUNT(*) as count FROM nba_processing.precompute_failures
-WHERE processor_name = 'MLFeatureStoreProcessor' AND analysis_date BETWEEN '2021-11-01' AND '2021-11-30'
-GROUP BY failure_category
-;
-SELECT processor_name, data_date, duration_seconds,
-JSON_VALUE(timing_breakdown, '$.extract_time') as extract_s,
-JSON_VALUE(timing_breakdown, '$.save_time') as save_s FROM nba_reference.processor_run_history
-WHERE data_date >= DATE '2021-11-01' AND timing_breakdown IS NOT NULL
-ORDER BY data_date DESC, duration_seconds DESC LIMIT 20
-;
-SELECT COUNT(*) as still_missing FROM nba_predictions.ml_feature_store_v2 WHERE feature_1_source IS NULL
-"""
-STATEMENTS = STATEMENTS_TEXT.split(";")
+STATEMENTS = [text.replace("CURRENT_DATE() - 1", "DATE '2021-11-01'") for text in QUESTIONS]
+"""Of the league's own dates."""
 """What people ask of the tables, as they ask it; only that the fourth asks for runs over the past season."""
 
 RUNS = ("backfill", "fill-gaps", "daily")
