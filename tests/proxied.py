@@ -63,7 +63,7 @@ from transforms.schema import FEATURE_STORE, FEATURE_STORE_GAPS, PLAYER_GAME_SUM
 ROWS = make_league(dates=8, players=3)
 DAYS = list_dates(ROWS)
 KEYS = [key_of(ROWS[0]), key_of(ROWS[-1])]
-CALL_SECONDS, JOB_SECONDS = 2.0, 20.0
+CALL_SECONDS, JOB_SECONDS = 3.0, 30.0
 MODULES = ("clients", "jobs", "load", "read", "staging", "tables", "query")
 ALL = DateRange.inclusive(DAYS[0], DAYS[-1])
 
